@@ -1,0 +1,10 @@
+"""Every URL: pages, the API under ``/api/v1``, and health."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("rollback.urls")),
+    path("", include("incidents.urls")),
+]

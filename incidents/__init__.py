@@ -1,0 +1,1 @@
+"""What a failure meant: incidents, metrics and the three-month cycle."""

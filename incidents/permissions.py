@@ -1,0 +1,1 @@
+"""Who may do what with incidents, for pages and API alike."""

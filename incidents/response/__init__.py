@@ -1,0 +1,1 @@
+"""Incidents: something went wrong that somebody leads."""

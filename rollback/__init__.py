@@ -1,0 +1,1 @@
+"""What agents did, who owns it, and how it is taken back."""

@@ -1,0 +1,1 @@
+"""Who must say yes: gates, decisions, expiry."""

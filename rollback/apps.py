@@ -1,0 +1,14 @@
+"""Django's registration of the rollback app."""
+
+from django.apps import AppConfig
+
+
+class RollbackConfig(AppConfig):
+    """Loads the permission rules and the Celery tasks once the models are there."""
+
+    name = "rollback"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Import what registers itself on import."""
+        from rollback import permissions, tasks  # noqa: F401

@@ -1,0 +1,1 @@
+"""Who is accountable: people, teams, owners, tokens."""

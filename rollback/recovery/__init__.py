@@ -1,0 +1,1 @@
+"""How it is taken back: plan, engine, executors, sweeper, hand-over."""

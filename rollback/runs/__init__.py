@@ -1,0 +1,1 @@
+"""What agents did: runs, steps, effects, and the undo frozen with each step."""

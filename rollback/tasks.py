@@ -1,0 +1,1 @@
+"""The Celery tasks of the app, gathered so that workers know them by name."""

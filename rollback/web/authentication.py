@@ -1,0 +1,1 @@
+"""How callers of the API prove who they are."""
