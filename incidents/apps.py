@@ -12,4 +12,3 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the listeners and register the permission rules."""
         from incidents import permissions  # noqa: F401
-        from incidents.response import listeners  # noqa: F401

@@ -1,5 +1,5 @@
 """Gathers the models of all slices, so that Django finds them in one place."""
 
-from incidents.response.models import Incident, IncidentRun, TimelineEntry
+from incidents.response.models import Incident, IncidentNumber, IncidentRun, TimelineEntry
 
-__all__ = ["Incident", "IncidentRun", "TimelineEntry"]
+__all__ = ["Incident", "IncidentNumber", "IncidentRun", "TimelineEntry"]

@@ -11,4 +11,4 @@ class RollbackConfig(AppConfig):
 
     def ready(self) -> None:
         """Import what registers itself on import."""
-        from rollback import permissions, tasks  # noqa: F401
+        from rollback import permissions  # noqa: F401

@@ -22,6 +22,10 @@ class Severity(models.TextChoices):
     SEV3 = "sev3", "SEV3"
 
 
+class IncidentNumber(models.Model):
+    """Hands out the numbers that people call incidents by: its own keys, in order, gaps allowed."""
+
+
 class Incident(models.Model):
     """Something went wrong that somebody leads. ``cause`` groups: one cause is one open incident."""
 
@@ -44,11 +48,15 @@ class Incident(models.Model):
     runs = models.ManyToManyField(Run, through="IncidentRun", related_name="incidents")
 
     class Meta:
-        indexes = [
-            models.Index(fields=["-opened_at", "-id"], name="incident_newest"),
-            # Grouping: the open incident of a cause.
-            models.Index(fields=["cause", "state"], name="incident_cause"),
+        constraints = [
+            # Grouping: one cause is one unrecovered incident, however many report it at once.
+            models.UniqueConstraint(
+                fields=["cause"],
+                condition=models.Q(state__in=["open", "acknowledged", "mitigating"]),
+                name="incident_one_per_cause",
+            )
         ]
+        indexes = [models.Index(fields=["-opened_at", "-id"], name="incident_newest")]
 
     def __str__(self) -> str:
         return f"INC-{self.number} {self.title}"
@@ -70,12 +78,23 @@ class IncidentRun(models.Model):
         constraints = [models.UniqueConstraint(fields=["incident", "run"], name="incident_run_once")]
 
 
+class EntryKind(models.TextChoices):
+    """What a timeline entry tells."""
+
+    OPENED = "opened", "Opened"
+    RUN_ADDED = "run_added", "Run added"
+    STATE = "state", "State changed"
+    ROLLBACK = "rollback", "Rollback"
+    HANDED_OVER = "handed_over", "Handed over"
+    NOTE = "note", "Note"
+
+
 class TimelineEntry(models.Model):
     """One fact in an incident's history: recorded by Recourse, or a person's note."""
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
     at = models.DateTimeField(default=timezone.now)
-    kind = models.CharField(max_length=40)  # opened | run_failed | rollback_started | note | …
+    kind = models.CharField(max_length=40, choices=EntryKind)
     actor_name = models.CharField(max_length=200)
     text = models.TextField()
     link = models.CharField(max_length=300, blank=True)

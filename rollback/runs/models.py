@@ -84,7 +84,8 @@ class Step(models.Model):
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="steps")
     reversibility = models.CharField(max_length=15, choices=Reversibility)
     declared = models.BooleanField(default=True)
-    depends_on = models.JSONField(default=list)  # ids (text) of earlier steps of this run
+    # Ids (text) of earlier steps of this run; null: not said, then it counts as built on all before it.
+    depends_on = models.JSONField(null=True, default=None)
     input = models.JSONField(default=dict)
     output = models.JSONField(null=True)
     error = models.TextField(blank=True)

@@ -1,0 +1,146 @@
+"""Compensation by HTTP: one request, bounded in time and size, to nowhere but the system's own hosts."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from rollback.catalog.cel import ExpressionError, compile_expression
+from rollback.catalog.templates import render_secrets
+from rollback.errors import Invalid
+from rollback.recovery.executors.addresses import Blocked, Destination, destination
+from rollback.recovery.executors.contract import Call, Outcome, Result
+from rollback.recovery.secrets import SecretMissing, scrub, secret
+
+KEY_HEADER = "Idempotency-Key"
+MAX_RESPONSE_BYTES = 1_000_000
+EXCERPT_CHARACTERS = 500
+_RETRIED_STATUSES = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
+
+
+class TooBig(Exception):
+    """The response is larger than is read."""
+
+
+class TooSlow(Exception):
+    """The whole exchange took longer than its deadline."""
+
+
+@dataclass(frozen=True)
+class _Response:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def variables(self) -> dict[str, Any]:
+        """What an expression sees as ``response``; ``json`` is null where the body is not JSON."""
+        try:
+            parsed = json.loads(self.body)
+        except ValueError:
+            parsed = None
+        return {"status": self.status, "headers": dict(self.headers), "json": parsed, "text": self.text}
+
+
+class HttpExecutor:
+    """Sends the request; a ``succeeds_when`` judges the answer, else the status does.
+
+    Without an expression 2xx is success, and so is 404 or 410 to a DELETE: what was to be removed is gone.
+    """
+
+    def execute(self, call: Call, key: str, deadline: float) -> Outcome:
+        """See ``Executor.execute``."""
+        used: list[str] = []
+
+        def look_up(name: str) -> str:
+            used.append(secret(name))
+            return used[-1]
+
+        try:
+            response = _send(call, key, deadline, look_up)
+            outcome = _judge(call, response)
+        except SecretMissing as missing:
+            outcome = Outcome(Result.PERMANENT, str(missing))
+        except Blocked as blocked:
+            outcome = Outcome(Result.PERMANENT, f"Not sent: {blocked}.")
+        except TooBig as big:
+            outcome = Outcome(Result.PERMANENT, str(big))
+        except (TooSlow, httpx.TimeoutException):
+            outcome = Outcome(Result.TRANSIENT, f"No complete answer within {deadline:g} s.")
+        except (httpx.HTTPError, OSError) as error:
+            outcome = Outcome(Result.TRANSIENT, f"{type(error).__name__}: {error}")
+        except (httpx.InvalidURL, ValueError) as error:
+            outcome = Outcome(Result.PERMANENT, f"The request cannot be sent: {error}")
+        return Outcome(outcome.result, scrub(outcome.detail, used), outcome.status, outcome.retry_after)
+
+
+def _send(call: Call, key: str, deadline: float, look_up: Any) -> _Response:
+    ends = time.monotonic() + deadline
+    # The place is checked before any secret is looked up for it.
+    where = destination(call.target, str(call.request["path"]))
+    request = render_secrets(dict(call.request), look_up)
+    where = destination(call.target, str(request["path"]))
+    with httpx.Client(timeout=httpx.Timeout(deadline), follow_redirects=False, trust_env=False) as client:
+        with client.stream(**_arguments(request, where, key)) as response:
+            body = b""
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > MAX_RESPONSE_BYTES:
+                    raise TooBig(f"The answer is larger than {MAX_RESPONSE_BYTES:,} bytes.")
+                if time.monotonic() > ends:
+                    raise TooSlow
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return _Response(response.status_code, headers, body)
+
+
+def _arguments(request: Mapping[str, Any], where: Destination, key: str) -> dict[str, Any]:
+    """What ``httpx`` is called with: the checked address, with the name in ``Host`` and in TLS."""
+    headers = {str(name): str(value) for name, value in (request.get("headers") or {}).items()}
+    body = request.get("body")
+    return {
+        "method": str(request.get("method", "POST")),
+        "url": where.pinned_url,
+        "params": request.get("query") or None,
+        "headers": {"User-Agent": "Recourse", **headers, "Host": where.host_header, KEY_HEADER: key},
+        "extensions": {"sni_hostname": where.host},
+        **({} if body is None else {"content": body} if isinstance(body, str) else {"json": body}),
+    }
+
+
+def _judge(call: Call, response: _Response) -> Outcome:
+    excerpt = f"HTTP {response.status} {response.text[:EXCERPT_CHARACTERS]}".strip()
+    if _succeeded(call, response):
+        return Outcome(Result.SUCCEEDED, excerpt, response.status)
+    if response.status in _RETRIED_STATUSES:
+        return Outcome(Result.TRANSIENT, excerpt, response.status, _retry_after(response.headers))
+    return Outcome(Result.PERMANENT, excerpt, response.status)
+
+
+def _succeeded(call: Call, response: _Response) -> bool:
+    if call.expect:
+        try:
+            variables = {**call.variables, "response": response.variables()}
+            return compile_expression(call.expect).evaluate(variables) is True
+        except (ExpressionError, Invalid):
+            # What cannot be read as a yes is not one; the status decides whether to try again.
+            return False
+    gone = str(call.request.get("method", "")).upper() == "DELETE" and response.status in (404, 410)
+    return 200 <= response.status < 300 or gone
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the other side asked, from either form of ``Retry-After`` (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,24 @@
+"""Listens to what the runs slice announces, in the transaction in which it became true."""
+
+import structlog
+from django.dispatch import receiver
+
+from rollback import signals
+from rollback.errors import Refused
+from rollback.recovery.services import roll_back_automatically
+from rollback.runs.models import Run
+from rollback.runs.states import RunState
+
+log = structlog.get_logger(__name__)
+
+
+@receiver(signals.run_ended)
+def roll_back_failed_run(run: Run, **_: object) -> None:
+    """Where the workflow says so, a failed run is taken back without waiting for a person."""
+    if run.state not in (RunState.FAILED, RunState.LOST) or run.version.on_run_failure != "automatic":
+        return
+    try:
+        roll_back_automatically(run)
+    except Refused as refused:
+        # The run has failed all the same; the incident that it opened asks a person.
+        log.warning("no automatic rollback", run=str(run.pk), why=str(refused))

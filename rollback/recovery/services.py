@@ -1,0 +1,186 @@
+"""What people do with rollbacks: start, pause, resume, cancel; and with what was handed over to them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from rollback import signals
+from rollback.approvals.services import withdraw_for_run
+from rollback.audit.actors import RECOURSE, Actor
+from rollback.audit.ids import new_id
+from rollback.audit.services import move, record
+from rollback.errors import Conflict, Invalid
+from rollback.ownership.models import User
+from rollback.recovery import store
+from rollback.recovery.backoff import Retry
+from rollback.recovery.models import Compensation, Rollback
+from rollback.recovery.plan import Plan, PlannedStep, Treatment
+from rollback.recovery.preview import plan_of
+from rollback.recovery.states import CompensationState, RollbackState
+from rollback.recovery.tasks import wake
+from rollback.runs.models import Run, Step
+from rollback.runs.states import RunState, StepState
+
+
+def start_rollback(
+    run: Run,
+    scope: dict[str, Any],
+    reason: str,
+    plan_hash: str,
+    person: User | None,
+    incident_id: UUID | None = None,
+) -> Rollback:
+    """Start taking back ``run``: exactly the plan that was shown, or none (``plan_hash`` is what was shown).
+
+    ``person`` is None when the workflow says that a failed run is rolled back automatically. The agent is
+    told to halt, and steps without a result count as in doubt from now on. Raises ``Conflict`` when the plan
+    has changed since (``plan-changed``), a rollback is under way (``rollback-underway``) or there is nothing
+    to undo (``nothing-to-undo``); ``Invalid`` without a reason.
+    """
+    if not reason.strip():
+        raise Invalid("Say why: the reason goes into the record.", "reason-required")
+    actor = person.actor() if person else RECOURSE
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run.pk)
+        if run.state == RunState.ROLLING_BACK:
+            raise Conflict("A rollback of this run is under way.", "rollback-underway")
+        plan = plan_of(run, scope, timezone.now())
+        if not plan.to_do:
+            raise Conflict("There is nothing to undo in this scope.", "nothing-to-undo")
+        if plan.hash != plan_hash:
+            raise Conflict("The plan has changed since it was shown. Look at it again.", "plan-changed")
+        rollback = _create(run, scope, reason.strip(), plan, person, incident_id)
+        record(rollback.audit_chain(), "rollback.created", actor, _as_recorded(rollback, plan))
+        _stop_the_run(run, actor)
+        move(run, "begin_rollback", actor, payload={"rollback": rollback.pk})
+        move(rollback, "start", actor, set={"started_at": timezone.now()})
+        signals.rollback_moved.send(sender=Rollback, rollback=rollback)
+        wake(rollback.pk)
+    return rollback
+
+
+def _create(
+    run: Run, scope: dict[str, Any], reason: str, plan: Plan, person: User | None, incident_id: UUID | None
+) -> Rollback:
+    try:
+        with transaction.atomic():
+            rollback = Rollback.objects.create(
+                run=run,
+                scope=scope,
+                plan_hash=plan.hash,
+                reason=reason,
+                incident_id=incident_id,
+                started_by=person,
+                started_by_name=person.name if person else RECOURSE.name,
+                on_failure=run.version.on_compensation_failure,
+            )
+    except IntegrityError as error:
+        raise Conflict("A rollback of this run is under way.", "rollback-underway") from error
+    steps = {step.pk: step for step in run.steps.all()}
+    rows = {p.step: _compensation(rollback, at, p, steps[p.step]) for at, p in enumerate(_recorded_steps(plan), 1)}
+    Compensation.objects.bulk_create(rows.values(), batch_size=500)
+    store.order([(rows[first], rows[p.step]) for p in plan.to_do for first in p.after])
+    return rollback
+
+
+def _recorded_steps(plan: Plan) -> list[PlannedStep]:
+    """The steps that get a row: also what is not possible, so that the end can say what is left."""
+    return [planned for planned in plan.steps if planned.treatment is not Treatment.ALREADY_UNDONE]
+
+
+def _compensation(rollback: Rollback, position: int, planned: PlannedStep, step: Step) -> Compensation:
+    identity = new_id()
+    state = CompensationState.BLOCKED if planned.after else CompensationState.READY
+    if planned.treatment is Treatment.NOT_POSSIBLE:
+        state = CompensationState.NOT_POSSIBLE
+    return Compensation(
+        id=identity,
+        rollback=rollback,
+        step=step,
+        position=position,
+        key=f"recourse-{identity}",
+        undo=step.undo if planned.treatment is Treatment.UNDO else None,
+        in_doubt=planned.in_doubt,
+        waits_for=len(planned.after),
+        state=state,
+        attempts_allowed=Retry.of(step.undo or {}).attempts,
+    )
+
+
+def _as_recorded(rollback: Rollback, plan: Plan) -> dict[str, object]:
+    treatments = {str(planned.step): planned.treatment for planned in plan.steps}
+    return {
+        "id": rollback.pk,
+        "run": rollback.run_id,
+        "scope": rollback.scope,
+        "reason": rollback.reason,
+        "plan_hash": plan.hash,
+        "steps": treatments,
+    }
+
+
+def _stop_the_run(run: Run, actor: Actor) -> None:
+    """No answer is waited for any more: open requests are withdrawn, open intents are in doubt."""
+    withdraw_for_run(run, actor)
+    for step in run.steps.filter(state=StepState.CLEARED):
+        move(step, "doubt", actor)
+
+
+def roll_back_automatically(run: Run) -> Rollback | None:
+    """What a workflow with ``on_run_failure: automatic`` asks for. Nothing to undo: no rollback."""
+    scope = {"kind": "all", "cascade": False}
+    plan = plan_of(run, scope, timezone.now())
+    if not plan.to_do:
+        return None
+    return start_rollback(run, scope, "The workflow rolls back failed runs automatically.", plan.hash, None)
+
+
+def pause_rollback(rollback: Rollback, person: User) -> None:
+    """Start nothing further; what is in flight ends and is recorded. Raises ``Conflict`` unless it is running."""
+    move(rollback, "pause", person.actor())
+    signals.rollback_moved.send(sender=Rollback, rollback=rollback)
+
+
+def resume_rollback(rollback: Rollback, person: User) -> None:
+    """Go on after a pause. Raises ``Conflict`` unless it is paused."""
+    with transaction.atomic():
+        move(rollback, "resume", person.actor())
+        signals.rollback_moved.send(sender=Rollback, rollback=rollback)
+        wake(rollback.pk)
+
+
+def retry_compensation(compensation: Compensation, person: User) -> None:
+    """Let software try again what was handed over, under the same idempotency key, with fresh attempts."""
+    if not compensation.undo:
+        raise Conflict("There is nothing for software to try: finish it by hand.", "nothing-to-execute")
+    allowed = compensation.attempts_made + Retry.of(compensation.undo).attempts
+    again = {"attempts_allowed": allowed, "handed_to": None, "executed_at": None}
+    with transaction.atomic():
+        move(compensation, "try_again", person.actor(), set=again)
+        _attend(compensation, person.actor())
+
+
+def finish_by_hand(compensation: Compensation, person: User, evidence: str) -> None:
+    """Settle what was handed over: ``person`` did it, and ``evidence`` says what and where to see it.
+
+    Raises ``Invalid`` without evidence, ``Conflict`` when it is not handed over (any more).
+    """
+    if not evidence.strip():
+        raise Invalid("Say what you did and where it can be seen.", "evidence-required")
+    done = {"ended_at": timezone.now(), "ended_by": person, "evidence": evidence.strip()}
+    with transaction.atomic():
+        move(compensation, "finish_by_hand", person.actor(), set=done, payload={"evidence": evidence.strip()})
+        store.release_dependents(compensation, person.actor())
+        _attend(compensation, person.actor())
+
+
+def _attend(compensation: Compensation, actor: Actor) -> None:
+    """A person acted: the rollback goes on where it waited for one."""
+    rollback = Rollback.objects.select_for_update().get(pk=compensation.rollback_id)
+    others = rollback.compensations.filter(state=CompensationState.HANDED_OVER)
+    if rollback.state == RollbackState.NEEDS_ATTENTION and not (rollback.on_failure == "hold" and others.exists()):
+        move(rollback, "attend", actor)
+        signals.rollback_moved.send(sender=Rollback, rollback=rollback)
+    wake(rollback.pk)
