@@ -164,9 +164,8 @@ AXES_VERBOSE = False
 # --- The API --------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rollback.web.authentication.AgentTokenAuthentication",
-        "rollback.web.authentication.PersonalTokenAuthentication",
-        "rollback.web.authentication.SessionAuthentication",
+        "rollback.web.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rollback.web.authentication.IsPerson"],
     "DEFAULT_PARSER_CLASSES": ["rollback.web.parsers.BoundedJSONParser"],
@@ -183,7 +182,12 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SERVE_AUTHENTICATION": ["rollback.web.authentication.SessionAuthentication"],
+    "SERVE_AUTHENTICATION": ["rest_framework.authentication.SessionAuthentication"],
+    "ENUM_NAME_OVERRIDES": {
+        "VerdictEnum": [("go", "go"), ("wait", "wait"), ("halt", "halt")],
+        "DecisionEnum": [("approve", "approve"), ("refuse", "refuse")],
+        "ResultEnum": [("succeeded", "succeeded"), ("failed", "failed")],
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=1_000_000)

@@ -3,8 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from rollback.urls import unknown_api_address
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("rollback.urls")),
     path("", include("incidents.urls")),
+    unknown_api_address,
 ]

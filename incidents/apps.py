@@ -12,3 +12,4 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         """Connect the listeners and register the permission rules."""
         from incidents import permissions  # noqa: F401
+        from incidents.response import listeners  # noqa: F401

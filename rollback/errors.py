@@ -31,6 +31,8 @@ class Refused(Exception):
     detail: str
     code: str = "refused"
     errors: list[FieldError] = field(default_factory=list)
+    more: dict[str, object] = field(default_factory=dict)
+    """Further members of the problem document, such as the verdict that an agent is to follow."""
     status = 400
     title = "Refused"
 

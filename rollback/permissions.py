@@ -1,1 +1,56 @@
-"""Who may do what: the one place where it is decided, for pages and API alike."""
+"""Who may do what: the one place where it is decided, for pages and API alike.
+
+Roles come from ``User.role``; "answers for" means being the owner or the backup. What a person may see is
+decided by the selectors (``visible_runs`` and the like), so that other people's things answer 404.
+"""
+
+from typing import Any
+
+import rules
+
+from rollback.ownership.models import Role, User
+
+
+def role(*roles: str) -> rules.Predicate:
+    """Whether the person has one of ``roles``."""
+    return rules.predicate(lambda user: isinstance(user, User) and user.role in roles, name=f"role:{'|'.join(roles)}")
+
+
+@rules.predicate
+def answers_for(user: User, owned: Any) -> bool:
+    """Whether the person is the owner or the backup of a workflow, a system or a runbook."""
+    return owned is not None and user.pk in (owned.owner_id, owned.backup_id)
+
+
+@rules.predicate
+def answers_for_run(user: User, run: Any) -> bool:
+    """Whether the person answers for the run's workflow."""
+    return run is not None and answers_for.test(user, run.workflow)
+
+
+@rules.predicate
+def may_decide(user: User, approval: Any) -> bool:
+    """Whether the person was asked: fixed when the approval was asked for, so that nobody becomes a decider later."""
+    if approval is None or user.pk == approval.requester_id:
+        return False
+    return any(decider.pk == user.pk for decider in approval.deciders.all())
+
+
+@rules.predicate
+def has_it_in_hand(user: User, compensation: Any) -> bool:
+    """Whether the compensation was handed over to the person, or is of a system that they answer for."""
+    if compensation is None:
+        return False
+    return user.pk == compensation.handed_to_id or answers_for.test(user, compensation.step.system)
+
+
+is_lead = role(Role.LEAD, Role.ADMIN)
+reads_only = role(Role.VIEWER)
+
+rules.add_perm("rollback.preview", ~reads_only & (is_lead | role(Role.MANAGER) | answers_for_run))
+rules.add_perm("rollback.start", is_lead)
+rules.add_perm("rollback.control", is_lead)
+rules.add_perm("compensation.finish", ~reads_only & (is_lead | has_it_in_hand))
+rules.add_perm("approval.decide", ~reads_only & may_decide)
+rules.add_perm("catalog.import", role(Role.ADMIN, Role.MANAGER) | (~reads_only & answers_for))
+rules.add_perm("people.manage", role(Role.ADMIN))

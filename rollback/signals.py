@@ -5,6 +5,12 @@ Whoever listens writes in the same transaction, so that a crash cannot separate 
 
 from django.dispatch import Signal
 
+step_proposed = Signal()
+"""``step``: one that an agent wants to take. Whoever asks for an approval moves it to awaiting it."""
+
+step_result_late = Signal()
+"""``step``: one that was in doubt and whose result has come after all."""
+
 run_ended = Signal()
 """``run``: a run that has just failed, halted, been lost or succeeded."""
 

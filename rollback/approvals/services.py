@@ -1,0 +1,144 @@
+"""Asking for a person's yes, and what happens with the answer."""
+
+import datetime as dt
+import hashlib
+
+from django.db import transaction
+from django.utils import timezone
+
+from rollback.approvals.gates import Gate, deciders_of, shown_for
+from rollback.approvals.models import Approval, ApprovalKind, Decision
+from rollback.approvals.states import ApprovalState
+from rollback.audit.actors import RECOURSE, Actor
+from rollback.audit.chain import canonical
+from rollback.audit.services import move, record
+from rollback.catalog.models import Reversibility
+from rollback.errors import Conflict, FieldError, Invalid, NotPermitted
+from rollback.ownership.models import User
+from rollback.runs.models import Run, Step
+from rollback.runs.states import StepState
+
+APPROVE, REFUSE = "approve", "refuse"
+
+
+def request_approval(step: Step, run: Run, gate: Gate) -> Approval:
+    """Ask for a yes to ``step``; it waits until somebody answers or time is up."""
+    shown = shown_for(step, run, gate)
+    with transaction.atomic():
+        approval = Approval.objects.create(
+            kind=ApprovalKind.STEP,
+            run=run,
+            step=step,
+            subject=step.pk,
+            shown=shown,
+            shown_hash=hash_of(shown),
+            rule=gate.rule,
+            quorum=gate.quorum,
+            requester_name=run.agent,
+            expires_at=timezone.now() + gate.expires,
+        )
+        deciders = deciders_of(gate, step, run)
+        approval.deciders.set(deciders)
+        asked = [person.name for person in deciders]
+        facts = {"id": approval.pk, "step": step.pk, "shown_hash": approval.shown_hash, "asked": asked}
+        record(approval.audit_chain(), "approval.ask", RECOURSE, facts)
+        move(step, "await_approval", RECOURSE, payload={"approval": approval.pk})
+    return approval
+
+
+def hash_of(shown: object) -> str:
+    """SHA-256 (hex) of what a decider is shown."""
+    return hashlib.sha256(canonical(shown).encode()).hexdigest()
+
+
+def decide(approval: Approval, person: User, verdict: str, reason: str, shown_hash: str | None = None) -> Approval:
+    """``person`` says yes or no. One no ends it; a yes counts once per person, and ``quorum`` of them are needed.
+
+    Raises ``Conflict`` when it is decided already (``already-decided``) or what was shown has changed
+    (``changed-since-shown``); ``NotPermitted`` for whoever was not asked or asks for themselves; ``Invalid``
+    without a reason where one is required: to refuse, and for anything irreversible.
+    """
+    reason = reason.strip()
+    with transaction.atomic():
+        approval = Approval.objects.select_for_update(of=("self",)).select_related("step", "run").get(pk=approval.pk)
+        _check_open(approval)
+        _check_person(approval, person)
+        _check_words(approval, verdict, reason, shown_hash)
+        Decision.objects.create(approval=approval, person=person, verdict=verdict, reason=reason)
+        facts = {"id": approval.pk, "verdict": verdict, "reason": reason, "shown_hash": approval.shown_hash}
+        record(approval.audit_chain(), "approval.decision", person.actor(), facts)
+        _conclude(approval, verdict, person)
+    return approval
+
+
+def _check_open(approval: Approval) -> None:
+    if approval.state == ApprovalState.PENDING:
+        if approval.expires_at > timezone.now():
+            return
+        raise Conflict("This request has expired.", "already-decided")
+    last = approval.decisions.select_related("person").order_by("-at").first()
+    when = f"{approval.state_at:%Y-%m-%d %H:%M} UTC"
+    by = f" by {last.person.name}" if last and approval.state in (ApprovalState.APPROVED, ApprovalState.REFUSED) else ""
+    raise Conflict(f"This was already {approval.state}{by} at {when}.", "already-decided")
+
+
+def _check_person(approval: Approval, person: User) -> None:
+    """Who asks never approves; who was not asked does not either; nobody counts twice."""
+    if person.pk == approval.requester_id:
+        raise NotPermitted("Who asks does not approve.", "own-request")
+    if not person.is_active or not approval.deciders.filter(pk=person.pk).exists():
+        raise NotPermitted("You were not asked to decide this.", "not-asked")
+    if approval.decisions.filter(person=person).exists():
+        raise Conflict("You have answered already; somebody else is needed too.", "answered-already")
+
+
+def _check_words(approval: Approval, verdict: str, reason: str, shown_hash: str | None) -> None:
+    if verdict not in (APPROVE, REFUSE):
+        raise Invalid("The verdict is approve or refuse.", errors=[FieldError("/verdict", "approve or refuse")])
+    if shown_hash is not None and shown_hash != approval.shown_hash:
+        raise Conflict("What was shown to you has changed. Look at it again.", "changed-since-shown")
+    if not reason and (verdict == REFUSE or is_irreversible(approval)):
+        why = "to refuse" if verdict == REFUSE else "to approve what cannot be undone"
+        raise Invalid(f"A reason is required {why}.", "reason-required", [FieldError("/reason", "required")])
+
+
+def is_irreversible(approval: Approval) -> bool:
+    """Whether it is about something that cannot be taken back."""
+    return approval.step is not None and approval.step.reversibility == Reversibility.IRREVERSIBLE
+
+
+def _conclude(approval: Approval, verdict: str, person: User) -> None:
+    if verdict == REFUSE:
+        move(approval, "refuse", person.actor())
+        _move_step(approval, "refuse", person.actor())
+    elif approval.decisions.filter(verdict=APPROVE).count() >= approval.quorum:
+        move(approval, "approve", person.actor())
+        _move_step(approval, "clear", person.actor())
+
+
+def _move_step(approval: Approval, action: str, actor: Actor) -> None:
+    """The step follows its approval, unless it has gone on without it (its run was given up)."""
+    step = approval.step
+    if step is not None and step.state == StepState.AWAITING_APPROVAL:
+        cleared = {"cleared_at": timezone.now()} if action == "clear" else {}
+        move(step, action, actor, set=cleared, payload={"approval": approval.pk})
+
+
+def expire_due(now: dt.datetime, limit: int = 200) -> int:
+    """Expire what nobody answered in time: it counts as refused. Answers how many."""
+    due = Approval.objects.filter(state=ApprovalState.PENDING, expires_at__lte=now)
+    with transaction.atomic():
+        rows = due.select_for_update(skip_locked=True, of=("self",)).select_related("step")
+        expired = list(rows.order_by("expires_at")[:limit])
+        for approval in expired:
+            move(approval, "expire", RECOURSE)
+            _move_step(approval, "expire", RECOURSE)
+    return len(expired)
+
+
+def withdraw_for_run(run: Run, actor: Actor) -> None:
+    """Nobody needs to answer any more: the run that asked has ended."""
+    pending = Approval.objects.filter(run=run, kind=ApprovalKind.STEP, state=ApprovalState.PENDING)
+    for approval in pending.select_for_update(of=("self",)).select_related("step").order_by("pk"):
+        move(approval, "withdraw", actor)
+        _move_step(approval, "expire", actor)

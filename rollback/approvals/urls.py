@@ -1,0 +1,10 @@
+"""The addresses of approvals."""
+
+from django.urls import path
+
+from rollback.approvals import api
+
+api_patterns = [
+    path("approvals", api.ApprovalsView.as_view(), name="api-approvals"),
+    path("approvals/<uuid:pk>/decide", api.DecideView.as_view(), name="api-decide"),
+]

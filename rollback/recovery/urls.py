@@ -1,0 +1,15 @@
+"""The addresses of rollbacks and compensations."""
+
+from django.urls import path
+
+from rollback.recovery import api
+
+api_patterns = [
+    path("rollbacks/preview", api.PreviewView.as_view(), name="api-preview"),
+    path("rollbacks", api.RollbacksView.as_view(), name="api-rollbacks"),
+    path("rollbacks/<uuid:pk>", api.RollbackView.as_view(), name="api-rollback"),
+    path("rollbacks/<uuid:pk>/pause", api.PauseView.as_view(), name="api-pause"),
+    path("rollbacks/<uuid:pk>/resume", api.ResumeView.as_view(), name="api-resume"),
+    path("compensations/<uuid:pk>/retry", api.RetryView.as_view(), name="api-retry"),
+    path("compensations/<uuid:pk>/done", api.DoneView.as_view(), name="api-done"),
+]
