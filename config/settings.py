@@ -165,7 +165,7 @@ AXES_VERBOSE = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rollback.web.authentication.BearerAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "rollback.web.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rollback.web.authentication.IsPerson"],
     "DEFAULT_PARSER_CLASSES": ["rollback.web.parsers.BoundedJSONParser"],
@@ -173,6 +173,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "rollback.web.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Recourse",
@@ -182,13 +183,17 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SERVE_AUTHENTICATION": ["rest_framework.authentication.SessionAuthentication"],
+    "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
         "VerdictEnum": [("go", "go"), ("wait", "wait"), ("halt", "halt")],
         "DecisionEnum": [("approve", "approve"), ("refuse", "refuse")],
         "ResultEnum": [("succeeded", "succeeded"), ("failed", "failed")],
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "rollback.web.openapi.describe_problems",
+    ],
 }
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=1_000_000)
 API_MAX_JSON_DEPTH = 50

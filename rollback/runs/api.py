@@ -23,7 +23,7 @@ from rollback.web.authentication import AgentCaller, IsAgent, IsPerson
 from rollback.web.idempotency import UNSAFE, WriteOnceView
 from rollback.web.pagination import ByKey
 from rollback.web.parsers import BatchJSONParser
-from rollback.web.problems import exception_handler, of_refusal
+from rollback.web.problems import document_of
 
 MAX_WAIT_SECONDS = 25.0
 LOOK_EVERY_SECONDS = 0.25
@@ -182,7 +182,7 @@ class BatchView(AgentView):
                 answers.append(
                     {"id": str(one.step.pk), **result_json(one.step)}
                     if one.step
-                    else {"error": of_refusal(one.refused or Refused("Refused."))}
+                    else {"error": document_of(one.refused or Refused("Refused."))}
                 )
             else:
                 answers.append({"error": item})
@@ -193,8 +193,7 @@ def _read_item(data: dict[str, Any]) -> FinishedStep | dict[str, Any]:
     try:
         return schemas.finished_step(data)
     except ValidationError as error:
-        answer = exception_handler(error, {})
-        return dict(answer.data) if answer is not None else {}
+        return document_of(error)
 
 
 class HeartbeatView(AgentView):

@@ -1,9 +1,24 @@
-"""Asks the permission rules, and says no in one way for pages and API."""
+"""Asks the permission rules and the visible rows, and says no in one way for pages and API."""
 
-from typing import Any
+from typing import Any, TypeVar
 
-from rollback.errors import NotPermitted
+from django.db.models import Model, QuerySet
+
+from rollback.errors import NotFound, NotPermitted
 from rollback.ownership.models import User
+
+M = TypeVar("M", bound=Model)
+
+
+def found(rows: "QuerySet[M]", pk: object, noun: str) -> M:
+    """The one of ``rows`` with ``pk``; ``rows`` are those that the caller may see.
+
+    Raises ``NotFound`` (``unknown-<noun>``) alike for what is not there and for what is not the caller's to see.
+    """
+    thing = rows.filter(pk=pk).first()
+    if thing is None:
+        raise NotFound(f"There is no such {noun}, or not for you.", f"unknown-{noun}")
+    return thing
 
 
 def allowed(user: User, permission: str, thing: Any = None) -> bool:
@@ -12,9 +27,6 @@ def allowed(user: User, permission: str, thing: Any = None) -> bool:
 
 
 def require(user: User, permission: str, thing: Any = None) -> None:
-    """Raises ``NotPermitted`` unless ``user`` has ``permission`` on ``thing``.
-
-    What a person may not even see is left out by the selectors, so that it answers 404.
-    """
+    """Raises ``NotPermitted`` unless ``user`` has ``permission`` on ``thing``, which they may see (``found``)."""
     if not allowed(user, permission, thing):
         raise NotPermitted(f"Your role does not allow this ({permission}).")

@@ -1,6 +1,6 @@
 """How callers of the API prove who they are: an agent by its token, a person by theirs (or a browser session)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
@@ -28,7 +28,10 @@ class AgentCaller:
 
 
 class BearerAuthentication(authentication.BaseAuthentication):
-    """``Authorization: Bearer …`` in all its forms; tokens are hashed at rest, so they are looked up by prefix."""
+    """``Authorization: Bearer …``: an agent's token (one query) or else a personal one.
+
+    Tokens are hashed at rest: they are looked up by their public prefix, then compared by hash.
+    """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         """The caller and the token; None when there is no bearer token. Raises 401 with a code."""
@@ -73,8 +76,19 @@ def _find(model: type[AgentToken] | type[PersonalToken], key: str) -> AgentToken
     return token
 
 
-def _refuse(detail: str, code: str) -> None:
+def _refuse(detail: str, code: str) -> NoReturn:
     raise exceptions.AuthenticationFailed(detail, code)
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """A person's browser session, with CSRF on every unsafe method."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Raises ``NotPermitted`` (``csrf-failed``) for a request that did not come from our own page."""
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied as refusal:
+            raise NotPermitted("Send the CSRF token of your session.", "csrf-failed") from refusal
 
 
 class IsPerson(permissions.BasePermission):

@@ -12,7 +12,8 @@ from rest_framework.parsers import BaseParser
 
 from rollback.errors import Invalid, TooLarge
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string, also one that never ends, or a bracket. Possessive, so that no input makes it go back and try again.
+_STRING_OR_BRACKET = re.compile(rb'"(?>[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class BoundedJSONParser(BaseParser):
@@ -30,11 +31,11 @@ class BoundedJSONParser(BaseParser):
         if len(body) > limit:
             raise TooLarge(f"The body is larger than {limit:,} bytes.", "body-too-large")
         if (depth := json_depth(body)) > settings.API_MAX_JSON_DEPTH:
-            raise Invalid(f"The JSON is {depth} levels deep; {settings.API_MAX_JSON_DEPTH} are taken.", "too-deep")
+            raise Invalid(f"The JSON is {depth} levels deep; {settings.API_MAX_JSON_DEPTH} are taken.", "body-too-deep")
         try:
             parsed = json.loads(body.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"The body is not JSON: {error}") from error
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON: {error}", "malformed-body") from error
         return storable(parsed) if b"\\u" in body else parsed
 
 
@@ -47,9 +48,13 @@ class BatchJSONParser(BoundedJSONParser):
 def json_depth(body: bytes) -> int:
     """How many levels of objects and lists are open at once in ``body``, at most, without parsing it."""
     depth = deepest = 0
-    for character in re.findall(rb"[\[\]{}]", _STRINGS.sub(b"", body)):
-        depth += 1 if character in b"[{" else -1
-        deepest = max(deepest, depth)
+    for match in _STRING_OR_BRACKET.finditer(body):
+        first = body[match.start()]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
     return deepest
 
 

@@ -11,7 +11,7 @@ class Body(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Refuse unknown fields, then check the known ones."""
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError({name: ["This field is not known here."] for name in unknown})
+            raise serializers.ValidationError(dict.fromkeys(unknown, ["This field is not known here."]))
         return super().to_internal_value(data)
 
     @classmethod
@@ -22,8 +22,14 @@ class Body(serializers.Serializer[Any]):
         return body.validated_data
 
 
-class Instant(serializers.DateTimeField):
-    """RFC 3339 in UTC, ending in Z."""
+class Text(serializers.CharField):
+    """Text, and not a number that could be written as one."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse anything but text."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class JSONObject(serializers.JSONField):
