@@ -112,14 +112,14 @@ class Contract:
 
     def _open(self, body: dict[str, Any]) -> Answered:
         known = next((r for r in self.runs.values() if body.get("key") and r["body"].get("key") == body["key"]), None)
-        run = known or {
+        run: dict[str, Any] = known or {
             "id": str(uuid4()),
             "workflow": body["workflow"],
             "version": 1,
             "status": "running",
             "body": body,
         }
-        self.runs[str(run["id"])] = run
+        self.runs[run["id"]] = run
         shown = {name: run[name] for name in ("id", "workflow", "version", "status")}
         return 201, {**shown, "verdict": self._verdict(run)}
 
