@@ -72,7 +72,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "rollback.web.middleware.LoginRequiredMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "rollback.web.middleware.RefusalMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -159,6 +160,7 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "rollback.ownership.views.locked_out"
 AXES_VERBOSE = False
 
 # --- The API --------------------------------------------------------------------------------------
@@ -185,9 +187,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
-        "VerdictEnum": [("go", "go"), ("wait", "wait"), ("halt", "halt")],
-        "DecisionEnum": [("approve", "approve"), ("refuse", "refuse")],
-        "ResultEnum": [("succeeded", "succeeded"), ("failed", "failed")],
+        "VerdictEnum": "rollback.runs.answers.VERDICTS",
+        "DecisionEnum": ["approve", "refuse"],
+        "ResultEnum": ["succeeded", "failed"],
+        "RunStatusEnum": "rollback.runs.answers.RUN_STATES",
+        "StepStatusEnum": "rollback.runs.answers.STEP_STATES",
+        "ApprovalStatusEnum": "rollback.approvals.api.STATES",
+        "UndoStateEnum": "rollback.runs.models.UndoState",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "POSTPROCESSING_HOOKS": [

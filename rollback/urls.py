@@ -8,6 +8,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from rollback.approvals import urls as approvals
 from rollback.catalog import urls as catalog
+from rollback.inbox import inbox
+from rollback.ownership import urls as ownership
 from rollback.recovery import urls as recovery
 from rollback.runs import urls as runs
 from rollback.web.health import healthz, readyz
@@ -31,6 +33,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/v1/", include(api)),
+    path("", inbox, name="inbox"),
+    *ownership.page_patterns,
+    *approvals.page_patterns,
+    *runs.page_patterns,
+    *recovery.page_patterns,
+    *catalog.page_patterns,
 ]
 
 unknown_api_address = re_path(r"^api/v1/.*$", login_not_required(unknown_address))

@@ -25,10 +25,24 @@ def visible_compensations(user: User) -> QuerySet[Compensation]:
     return Compensation.objects.filter(rollback__run__in=visible_runs(user))
 
 
+def _handed_over() -> QuerySet[Compensation]:
+    rows = Compensation.objects.filter(state=_C.HANDED_OVER, rollback__rehearsal=False)
+    return rows.select_related("step__system", "rollback__run__workflow", "runbook", "handed_to").order_by("handed_at")
+
+
 def handed_over_to(user: User) -> QuerySet[Compensation]:
     """What software could not finish and ``user`` has now, the oldest first."""
-    mine = Compensation.objects.filter(handed_to=user, state=_C.HANDED_OVER)
-    return mine.select_related("step__system", "rollback__run__workflow", "runbook").order_by("handed_at")
+    return _handed_over().filter(handed_to=user)
+
+
+def handed_over_to_team_of(user: User) -> QuerySet[Compensation]:
+    """What anybody in ``user``'s team has now."""
+    return _handed_over().filter(handed_to__team=user.team_id) if user.team_id else _handed_over().none()
+
+
+def handed_over_in_sight_of(user: User) -> QuerySet[Compensation]:
+    """What anybody has now, or nobody, as far as ``user`` sees it."""
+    return _handed_over().filter(rollback__run__in=visible_runs(user).order_by().values("pk"))
 
 
 def compensations_of(rollback: Rollback) -> QuerySet[Compensation]:

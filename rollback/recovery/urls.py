@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollback.recovery import api
+from rollback.recovery import api, views
 
 api_patterns = [
     path("rollbacks/preview", api.PreviewView.as_view(), name="api-preview"),
@@ -12,4 +12,15 @@ api_patterns = [
     path("rollbacks/<uuid:pk>/resume", api.ResumeView.as_view(), name="api-resume"),
     path("compensations/<uuid:pk>/retry", api.RetryView.as_view(), name="api-retry"),
     path("compensations/<uuid:pk>/done", api.DoneView.as_view(), name="api-done"),
+]
+
+page_patterns = [
+    path("runs/<uuid:pk>/rollback/", views.rollback_preview, name="rollback-preview"),
+    path("rollbacks/", views.rollbacks, name="rollbacks"),
+    path("rollbacks/<uuid:pk>/", views.rollback, name="rollback"),
+    path("rollbacks/<uuid:pk>/pause/", views.pause, name="rollback-pause"),
+    path("rollbacks/<uuid:pk>/resume/", views.resume, name="rollback-resume"),
+    path("compensations/<uuid:pk>/", views.compensation, name="compensation"),
+    path("compensations/<uuid:pk>/retry/", views.retry, name="compensation-retry"),
+    path("compensations/<uuid:pk>/done/", views.done, name="compensation-done"),
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from rollback.runs import api
+from rollback.runs import api, views
 
 api_patterns = [
     path("runs", api.RunsView.as_view(), name="api-runs"),
@@ -13,4 +13,9 @@ api_patterns = [
     path("runs/<uuid:pk>/finish", api.FinishView.as_view(), name="api-finish"),
     path("steps/<uuid:pk>", api.StepView.as_view(), name="api-step"),
     path("steps/<uuid:pk>/result", api.ResultView.as_view(), name="api-result"),
+]
+
+page_patterns = [
+    path("runs/", views.runs, name="runs"),
+    path("runs/<uuid:pk>/", views.run, name="run"),
 ]
