@@ -34,6 +34,9 @@ DEPLOYMENTS: dict[str, Doc] = {
     "search": {"image": "search:5.1.0", "replicas": 4},
     "ledger": {"image": "ledger:1.19.4", "replicas": 3},
     "notifications": {"image": "notifications:3.0.2", "replicas": 2},
+    "invoices": {"image": "invoices:4.4.0", "replicas": 2},
+    "reports": {"image": "reports:1.2.7", "replicas": 1},
+    "media": {"image": "media:0.9.3", "replicas": 3},
 }
 FLAGS: dict[str, Doc] = {
     "new-checkout": {"enabled": False, "rollout": 0},

@@ -127,7 +127,7 @@ class Contract:
         if run["status"] != "running":
             return problem(409, "run-not-running", f"This run is {run['status']}.", verdict="halt")
         status = "awaiting_approval" if body["action"] in self.ask_for else "cleared"
-        step = {"id": str(uuid4()), "run": run, "status": status, "body": body}
+        step: dict[str, Any] = {"id": str(uuid4()), "run": run, "status": status, "body": body}
         self.steps[step["id"]] = step
         return 201, self._step(step)
 

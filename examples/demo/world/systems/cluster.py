@@ -5,7 +5,7 @@ from examples.demo.world.systems.contract import Refusal, System, nowhere, numbe
 
 ROLES = frozenset({"view", "edit", "admin"})
 MOST_CPU = 64
-MOST_REPLICAS = 24
+MOST_REPLICAS = 16
 
 
 class Cluster(System):

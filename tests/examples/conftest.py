@@ -1,0 +1,27 @@
+"""The demo's world on a free port, without latency."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.demo.world.seed import seed
+from examples.demo.world.server import World
+from examples.demo.world.store import Store
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The running service; agents and secrets point at it."""
+    store = Store(tmp_path / "world.sqlite3")
+    seed(store)
+    service = World(0, store)
+    thread = threading.Thread(target=service.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setenv("WORLD_URL", f"http://127.0.0.1:{service.server_port}")
+    yield service
+    service.shutdown()
+    thread.join()
+    service.server_close()
+    store.close()
