@@ -4,31 +4,38 @@ Roles come from ``User.role``; "answers for" means being the owner or the backup
 decided by the selectors (``visible_runs`` and the like), so that other people's things answer 404.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-import rules
+from rules.permissions import add_perm
+from rules.predicates import Predicate
 
 from rollback.ownership.models import Role, User
 
 
-def role(*roles: str) -> rules.Predicate:
+def predicate(rule: Callable[[User, Any], bool]) -> Predicate:
+    """``rule(user, thing)`` as something to combine with ``&``, ``|`` and ``~``; ``thing`` may be None."""
+    return Predicate(lambda user, thing=None: isinstance(user, User) and rule(user, thing), name=rule.__name__)
+
+
+def role(*roles: str) -> Predicate:
     """Whether the person has one of ``roles``."""
-    return rules.predicate(lambda user: isinstance(user, User) and user.role in roles, name=f"role:{'|'.join(roles)}")
+    return predicate(lambda user, _: user.role in roles)
 
 
-@rules.predicate
+@predicate
 def answers_for(user: User, owned: Any) -> bool:
     """Whether the person is the owner or the backup of a workflow, a system or a runbook."""
     return owned is not None and user.pk in (owned.owner_id, owned.backup_id)
 
 
-@rules.predicate
+@predicate
 def answers_for_run(user: User, run: Any) -> bool:
     """Whether the person answers for the run's workflow."""
     return run is not None and answers_for.test(user, run.workflow)
 
 
-@rules.predicate
+@predicate
 def may_decide(user: User, approval: Any) -> bool:
     """Whether the person was asked: fixed when the approval was asked for, so that nobody becomes a decider later."""
     if approval is None or user.pk == approval.requester_id:
@@ -36,7 +43,7 @@ def may_decide(user: User, approval: Any) -> bool:
     return any(decider.pk == user.pk for decider in approval.deciders.all())
 
 
-@rules.predicate
+@predicate
 def has_it_in_hand(user: User, compensation: Any) -> bool:
     """Whether the compensation was handed over to the person, or is of a system that they answer for."""
     if compensation is None:
@@ -47,10 +54,15 @@ def has_it_in_hand(user: User, compensation: Any) -> bool:
 is_lead = role(Role.LEAD, Role.ADMIN)
 reads_only = role(Role.VIEWER)
 
-rules.add_perm("rollback.preview", ~reads_only & (is_lead | role(Role.MANAGER) | answers_for_run))
-rules.add_perm("rollback.start", is_lead)
-rules.add_perm("rollback.control", is_lead)
-rules.add_perm("compensation.finish", ~reads_only & (is_lead | has_it_in_hand))
-rules.add_perm("approval.decide", ~reads_only & may_decide)
-rules.add_perm("catalog.import", role(Role.ADMIN, Role.MANAGER) | (~reads_only & answers_for))
-rules.add_perm("people.manage", role(Role.ADMIN))
+PERMISSIONS = {
+    "rollback.preview": ~reads_only & (is_lead | role(Role.MANAGER) | answers_for_run),
+    "rollback.start": is_lead,
+    "rollback.control": is_lead,
+    "compensation.finish": ~reads_only & (is_lead | has_it_in_hand),
+    "approval.decide": ~reads_only & may_decide,
+    "catalog.import": role(Role.ADMIN, Role.MANAGER) | (~reads_only & answers_for),
+    "people.manage": role(Role.ADMIN),
+}
+
+for name, rule in PERMISSIONS.items():
+    add_perm(name, rule)  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ step_proposed = Signal()
 """``step``: one that an agent wants to take. Whoever asks for an approval moves it to awaiting it."""
 
 step_result_late = Signal()
-"""``step``: one that was in doubt and whose result has come after all."""
+"""``step``: one whose result has come after its run had ended; until then it was in doubt, or not known at all."""
 
 run_ended = Signal()
 """``run``: a run that has just failed, halted, been lost or succeeded."""

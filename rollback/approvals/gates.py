@@ -7,7 +7,8 @@ from typing import Any
 from rollback.catalog.cel import ExpressionError, compile_expression
 from rollback.catalog.durations import parse_duration
 from rollback.catalog.models import Reversibility
-from rollback.ownership.models import Team, User
+from rollback.errors import Invalid
+from rollback.ownership.models import Role, Team, User
 from rollback.ownership.selectors import active_person
 from rollback.runs.models import Run, Step
 from rollback.runs.undo import run_variables
@@ -42,27 +43,27 @@ def _asking_rule(step: Step, run: Run, when: str | None) -> str:
     if when is None:
         return ""
     workflow = {"slug": run.workflow.slug, "name": run.workflow.name, "risk": run.version.risk}
+    variables = {"input": step.input, "run": run_variables(run), "workflow": workflow}
     try:
-        asks = compile_expression(when).evaluate(
-            {"input": step.input, "run": run_variables(run), "workflow": workflow}
-        )
-    except ExpressionError as error:
+        asks = compile_expression(when).evaluate(variables)
+    except (ExpressionError, Invalid) as error:
         return f"The rule {when} could not be evaluated ({error}), so a person decides."
-    return f"The rule of this action: {when}" if asks is True else ""
+    if asks is False:
+        return ""
+    return f"The rule of this action: {when}" if asks is True else f"The rule {when} says neither yes nor no."
 
 
 def deciders_of(gate: Gate, step: Step, run: Run) -> list[User]:
-    """The active people whose yes counts. When none of those named is there, the backup and then the team are asked."""
-    people: dict[Any, User] = {}
-    for name in gate.askable:
-        for person in _people(name, step, run):
-            people[person.pk] = person
-    if not people:
+    """The active people whose yes counts. When those named are too few, backups and teams are asked as well.
+
+    Nobody at all is possible: the request is made all the same, shows as unowned, and expires.
+    """
+    people = {person.pk: person for name in gate.askable for person in _people(name, step, run)}
+    if len(people) < gate.quorum:
         for owned in (step.system, run.workflow):
-            for person in (owned.backup, *_members(owned.team)):
-                if person is not None and person.is_active:
-                    people[person.pk] = person
-    return list(people.values())
+            stand_ins = (owned.backup, *_members(owned.team))
+            people |= {person.pk: person for person in stand_ins if person is not None}
+    return [person for person in people.values() if person.is_active and person.role != Role.VIEWER]
 
 
 def _people(name: str, step: Step, run: Run) -> list[User]:
@@ -88,6 +89,7 @@ def shown_for(step: Step, run: Run, gate: Gate) -> dict[str, Any]:
         "action": step.action_key,
         "declared": step.declared,
         "system": {"slug": step.system.slug, "name": step.system.name, "tier": step.system.tier},
+        "dependents": sorted(step.system.dependents.values_list("name", flat=True)),
         "workflow": {"slug": run.workflow.slug, "name": run.workflow.name, "version": run.version.number},
         "run": {"id": str(run.pk), "goal": run.goal, "agent": run.agent},
         "input": step.input,

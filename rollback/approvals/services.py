@@ -14,7 +14,7 @@ from rollback.audit.chain import canonical
 from rollback.audit.services import move, record
 from rollback.catalog.models import Reversibility
 from rollback.errors import Conflict, FieldError, Invalid, NotPermitted
-from rollback.ownership.models import User
+from rollback.ownership.models import Role, User
 from rollback.runs.models import Run, Step
 from rollback.runs.states import StepState
 
@@ -86,7 +86,8 @@ def _check_person(approval: Approval, person: User) -> None:
     """Who asks never approves; who was not asked does not either; nobody counts twice."""
     if person.pk == approval.requester_id:
         raise NotPermitted("Who asks does not approve.", "own-request")
-    if not person.is_active or not approval.deciders.filter(pk=person.pk).exists():
+    may_act = person.is_active and person.role != Role.VIEWER
+    if not may_act or not approval.deciders.filter(pk=person.pk).exists():
         raise NotPermitted("You were not asked to decide this.", "not-asked")
     if approval.decisions.filter(person=person).exists():
         raise Conflict("You have answered already; somebody else is needed too.", "answered-already")

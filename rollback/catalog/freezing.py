@@ -90,7 +90,8 @@ def freeze_brought(undo: object, system: System) -> Frozen:
     dumped = brought.model_dump(mode="json", exclude={"drift_check", "verification"})
     checks = {name: _dump(getattr(brought, name)) for name in ("drift_check", "verification")}
     _refuse_templates({"compensation": dumped, **checks})
-    if foreign := secret_names([dumped, checks]) - _secrets_of(system):
+    named = secret_names([dumped, checks])
+    if named and (foreign := named - _secrets_of(system)):
         names = ", ".join(sorted(foreign))
         raise Invalid(f"The undo refers to secrets that no action of {system.slug} uses: {names}.", "foreign-secret")
     parts = {name: in_seconds(part) if part else None for name, part in checks.items()}

@@ -1,5 +1,7 @@
 """What is asked about the catalog."""
 
+from collections.abc import Collection
+
 from django.db.models import Count, Q, QuerySet
 
 from rollback.catalog.models import Action, Runbook, System, Workflow, WorkflowVersion
@@ -27,15 +29,15 @@ def workflow_for(token: AgentToken, slug: str) -> Workflow | None:
     return rows.filter(slug=slug).first()
 
 
-def action_in(version: WorkflowVersion, key: str) -> Action | None:
-    """The action ``key`` of ``version``."""
+def actions_named(version: WorkflowVersion, keys: Collection[str]) -> dict[str, Action]:
+    """Those of ``keys`` that are actions of ``version``, by key."""
     related = ("system__owner", "system__backup", "version__workflow", "runbook")
-    return version.actions.select_related(*related).filter(key=key).first()
+    return {action.key: action for action in version.actions.select_related(*related).filter(key__in=keys)}
 
 
-def system_named(slug: str) -> System | None:
-    """The system with this slug."""
-    return System.objects.filter(slug=slug).first()
+def systems_named(slugs: Collection[str]) -> dict[str, System]:
+    """Those of ``slugs`` that are systems, by slug."""
+    return {system.slug: system for system in System.objects.select_related("owner", "backup").filter(slug__in=slugs)}
 
 
 def actions_with_coverage(version: WorkflowVersion) -> QuerySet[Action]:

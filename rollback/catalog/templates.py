@@ -165,9 +165,18 @@ def _value(slot: Slot, variables: Mapping[str, Any]) -> Any:
     value = compile_expression(slot.source).evaluate(variables)
     if value is None:
         raise ExpressionError(f"{slot.source} is null")
-    if value == REDACTED:
+    if _is_redacted(value):
         raise ExpressionError(f"{slot.source} is redacted: refer to a secret instead")
     return value
+
+
+def _is_redacted(value: Any) -> bool:
+    """Whether anything in ``value`` was made unreadable before it was stored."""
+    if isinstance(value, Mapping):
+        return any(map(_is_redacted, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_redacted, value))
+    return isinstance(value, str) and REDACTED in value
 
 
 def _as_text(value: Any) -> str:

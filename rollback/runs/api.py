@@ -1,25 +1,28 @@
 """The agents' API: open, propose, wait, report, finish; and what people read of runs."""
 
 import time
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
-from django.urls import reverse
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from rollback.errors import NotFound, Refused
-from rollback.runs import schemas, services
-from rollback.runs.batch import FinishedStep, record_batch
+from rollback.ownership.models import AgentToken
+from rollback.runs import answers, schemas, services
+from rollback.runs.batch import FinishedStep, Taken, record_batch
 from rollback.runs.models import Run, Step
-from rollback.runs.selectors import runs_of_agent, steps_of_agent, visible_runs
-from rollback.web.authentication import AgentCaller, IsAgent, IsPerson
+from rollback.runs.selectors import filtered_runs, runs_of_agent, steps_of, steps_of_agent, visible_runs
+from rollback.runs.verdicts import Verdict, run_verdict, step_verdict, verdict_of
+from rollback.web.access import found
+from rollback.web.authentication import AgentCaller, IsAgent, IsPerson, person_of
 from rollback.web.idempotency import UNSAFE, WriteOnceView
 from rollback.web.pagination import ByKey
 from rollback.web.parsers import BatchJSONParser
@@ -27,121 +30,122 @@ from rollback.web.problems import document_of
 
 MAX_WAIT_SECONDS = 25.0
 LOOK_EVERY_SECONDS = 0.25
+STEPS_SHOWN = 500
 
 
 class AgentView(WriteOnceView):
     """A call of agents: sees what this agent's token opened, and nothing else."""
 
-    permission_classes: ClassVar[Any] = [IsAgent]
+    permission_classes = (IsAgent,)
 
     @property
-    def caller(self) -> AgentCaller:
-        """The agent that calls."""
+    def token(self) -> AgentToken:
+        """The token of the agent that calls."""
         assert isinstance(self.request.user, AgentCaller)
-        return self.request.user
+        return self.request.user.token
 
     def run(self, pk: UUID) -> Run:
         """This agent's run. Raises ``NotFound``."""
-        run = runs_of_agent(self.caller.token).filter(pk=pk).first()
-        if run is None:
-            raise NotFound("There is no such run for this token.", "unknown-run")
-        return run
+        return found(runs_of_agent(self.token), pk, "run")
 
     def step(self, pk: UUID) -> Step:
         """A step of this agent's runs. Raises ``NotFound``."""
-        step = steps_of_agent(self.caller.token).filter(pk=pk).first()
-        if step is None:
-            raise NotFound("There is no such step for this token.", "unknown-step")
-        return step
-
-
-def step_json(step: Step) -> dict[str, Any]:
-    """A step as its agent sees it, with the approval that it waits for."""
-    data: dict[str, Any] = dict(schemas.StepOut(step).data)
-    data.pop("approval", None)
-    approval = step.approvals.order_by("-created_at").first()
-    if approval is not None:
-        url = settings.PUBLIC_URL + reverse("approval", args=[approval.pk])
-        data["approval"] = schemas.ApprovalRefOut({"id": approval.pk, "url": url, "expires_at": approval.expires_at}).data
-    return data
-
-
-def result_json(step: Step) -> dict[str, Any]:
-    """What a reported result is answered."""
-    undo = {"state": step.undo_state, "problems": step.undo_problems, "expires_at": step.undo_expires_at}
-    return dict(schemas.ResultOut({"undo": undo, "verdict": services.run_verdict(step.run)}).data)
+        return found(steps_of_agent(self.token), pk, "step")
 
 
 class RunsView(AgentView, ListAPIView[Run]):
     """Agents open runs; people list them."""
 
     pagination_class = ByKey
-    serializer_class = schemas.PersonRunOut
+    serializer_class = answers.PersonRunOut
 
-    def get_permissions(self) -> Any:
+    def get_permissions(self) -> Sequence[BasePermission]:
         """Writing is for agents, reading for people."""
-        return [IsAgent() if self.request.method in UNSAFE else IsPerson()]
+        return [IsAgent() if self.request is not None and self.request.method in UNSAFE else IsPerson()]
 
-    def get_queryset(self) -> Any:
-        """The runs that the person may see."""
-        return visible_runs(self.request.user).order_by("-id")  # type: ignore[arg-type]
+    def get_queryset(self) -> QuerySet[Run]:
+        """The runs that the person may see, narrowed to what was asked for."""
+        asked = self.request.query_params
+        rows = visible_runs(person_of(self.request)).order_by("-id")
+        return filtered_runs(rows, asked.getlist("status"), asked.get("workflow", ""), asked.get("q", ""))
 
-    @extend_schema(request=schemas.RunIn, responses={201: schemas.RunOut, 200: schemas.RunOut})
+    @extend_schema(
+        operation_id="runs_list",
+        parameters=[
+            OpenApiParameter("status", {"type": "array", "items": {"enum": answers.RUN_STATES, "type": "string"}}),
+            OpenApiParameter("workflow", str, description="A workflow's slug."),
+            OpenApiParameter("q", str, description="A text in goal, agent, key or the workflow's name."),
+        ],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Runs, newest first."""
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=schemas.RunIn, responses={201: answers.RunOut, 200: answers.RunOut})
     def post(self, request: Request) -> Response:
         """Open a run of a workflow's active version; the same ``key`` finds the first one again (200)."""
         data = schemas.RunIn.read(request.data)
-        parent = str(data["parent"]) if data.get("parent") else None
-        run, new = services.open_run(
-            self.caller.token, data["workflow"], data.get("key", ""), data.get("goal", ""), parent, data.get("input")
-        )
-        return Response(schemas.RunOut(run).data, status=201 if new else 200)
+        run, new = services.open_run(self.token, schemas.reported_run(data))
+        return Response(answers.RunOut(run).data, status=201 if new else 200)
 
 
-class RunView(APIView):
+class RunView(WriteOnceView):
     """One run, for people."""
 
-    @extend_schema(responses=schemas.PersonRunDetailOut)
+    @extend_schema(
+        responses=answers.PersonRunDetailOut,
+        parameters=[OpenApiParameter("after", int, description="Show the steps after this number.")],
+    )
     def get(self, request: Request, pk: UUID) -> Response:
-        """The run with its steps."""
-        run = visible_runs(request.user).filter(pk=pk).first()  # type: ignore[arg-type]
-        if run is None:
-            raise NotFound("There is no such run, or not for you.", "unknown-run")
-        return Response(schemas.PersonRunDetailOut(run).data)
+        """The run with its first 500 steps, or those ``after`` a number."""
+        run = found(visible_runs(person_of(request)), pk, "run")
+        rows = steps_of(run).filter(number__gt=_number(request.query_params.get("after", "0")))
+        steps = list(rows[: STEPS_SHOWN + 1])
+        for step in steps:
+            step.run = run
+        shown = steps[:STEPS_SHOWN]
+        more_after = shown[-1].number if len(steps) > STEPS_SHOWN else None
+        run_json = answers.PersonRunOut(run).data
+        steps_json = [answers.PersonStepOut(step).data for step in shown]
+        return Response({**run_json, "input": run.input, "steps": steps_json, "more_after": more_after})
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ValidationError({"after": ["This must be the number of a step."]})
+    return int(text)
 
 
 class StepsView(AgentView):
     """Proposing steps."""
 
-    @extend_schema(request=schemas.StepIn, responses={201: schemas.StepOut})
+    @extend_schema(request=schemas.StepIn, responses={201: answers.StepOut})
     def post(self, request: Request, pk: UUID) -> Response:
-        """Say what is about to be done, before it is done; the verdict says go, wait or halt."""
+        """Say what is about to be done, before it is done; the verdict says go, wait or halt.
+
+        A run that does not run any more takes no step: 409 ``run-not-running``, with the verdict halt.
+        """
         run = self.run(pk)
         proposed = schemas.reported_step(schemas.StepIn.read(request.data))
-        step = services.propose_step(run, proposed, self.caller.token.actor())
-        return Response(step_json(step), status=201)
+        step = services.propose_step(run, proposed, self.token.actor())
+        return Response(answers.StepOut(step).data, status=201)
 
 
 class StepView(AgentView):
     """One step, for the agent that waits on it."""
 
     @extend_schema(
-        parameters=[OpenApiParameter("wait", float, description="Seconds to wait for a change, at most 25.")],
-        responses=schemas.StepOut,
+        parameters=[OpenApiParameter("wait", OpenApiTypes.FLOAT, description="Seconds to wait, at most 25.")],
+        responses=answers.StepOut,
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        """The step; with ``wait`` as soon as its verdict or status changes, at most 25 s later."""
-        step = self.step(pk)
+        """The step: at once, or with ``wait`` as soon as its verdict is not (or no longer) wait."""
         ends = time.monotonic() + _seconds(request.query_params.get("wait", "0"))
-        seen = (step.state, services.step_verdict(step))
-        while services.step_verdict(step) is services.Verdict.WAIT and time.monotonic() < ends:
-            # Whoever waits holds no database connection.
-            if not connection.in_atomic_block:
-                connection.close()
-            time.sleep(min(LOOK_EVERY_SECONDS, max(0.0, ends - time.monotonic())))
+        step = self.step(pk)
+        if step_verdict(step) is Verdict.WAIT and time.monotonic() < ends:
+            _wait_for_verdict(step, ends)
             step = self.step(pk)
-            if (step.state, services.step_verdict(step)) != seen:
-                break
-        return Response(step_json(step))
+        return Response(answers.StepOut(step).data)
 
 
 def _seconds(text: str) -> float:
@@ -149,44 +153,54 @@ def _seconds(text: str) -> float:
         wait = float(text)
     except ValueError as error:
         raise ValidationError({"wait": ["This must be a number of seconds."]}) from error
-    return min(MAX_WAIT_SECONDS, max(0.0, wait)) if wait == wait else 0.0
+    # NaN compares as neither larger nor smaller: max() then answers its first argument.
+    return min(MAX_WAIT_SECONDS, max(0.0, wait))
+
+
+def _wait_for_verdict(step: Step, ends: float) -> None:
+    """Return once ``step`` waits no longer, or at ``ends``. Whoever waits holds no database connection."""
+    states = Step.objects.filter(pk=step.pk).values_list("run__state", "state")
+    while (left := ends - time.monotonic()) > 0:
+        if not connection.in_atomic_block:
+            connection.close()
+        time.sleep(min(LOOK_EVERY_SECONDS, left))
+        if verdict_of(*states.get()) is not Verdict.WAIT:
+            return
 
 
 class ResultView(AgentView):
     """Reporting results."""
 
-    @extend_schema(request=schemas.ResultIn, responses=schemas.ResultOut)
+    @extend_schema(request=schemas.ResultIn, responses=answers.ResultOut)
     def post(self, request: Request, pk: UUID) -> Response:
-        """Say how a step ended; its undo is frozen now, and what does not resolve is told now."""
+        """Say how a step ended; its undo is frozen now, and what does not resolve is told now.
+
+        Taken however late: also when the run has ended, or is being rolled back. The same result again is answered
+        as before; another one for a finished step is 409 ``step-finished``. A step that failed counts as having
+        changed something only if it reports effects.
+        """
         step = self.step(pk)
         result = schemas.reported_result(schemas.ResultIn.read(request.data))
-        return Response(result_json(services.record_result(step, result, self.caller.token.actor())))
+        return Response(answers.ResultOut(services.record_result(step, result, self.token.actor())).data)
 
 
 class BatchView(AgentView):
     """Back-fill."""
 
-    parser_classes: ClassVar[Any] = [BatchJSONParser]
+    parser_classes = (BatchJSONParser,)
 
-    @extend_schema(request=schemas.BatchIn, responses={200: dict})
+    @extend_schema(request=schemas.BatchIn, responses=answers.BatchOut)
     def post(self, request: Request, pk: UUID) -> Response:
-        """Up to 1,000 finished steps; each is taken or refused by itself, and answered in its place."""
+        """Up to 1,000 finished steps; each is taken or refused by itself, and answered in its place.
+
+        An item may have a ``ref``; ``depends_on`` of later items names it, or the id of any earlier step of the run.
+        """
         run = self.run(pk)
         read = [_read_item(item) for item in schemas.BatchIn.read(request.data)["steps"]]
         finished = [item for item in read if isinstance(item, FinishedStep)]
-        taken = iter(record_batch(run, finished, self.caller.token.actor()))
-        answers = []
-        for item in read:
-            if isinstance(item, FinishedStep):
-                one = next(taken)
-                answers.append(
-                    {"id": str(one.step.pk), **result_json(one.step)}
-                    if one.step
-                    else {"error": document_of(one.refused or Refused("Refused."))}
-                )
-            else:
-                answers.append({"error": item})
-        return Response({"steps": answers})
+        taken = iter(record_batch(run, finished, self.token.actor()))
+        shown = [_item_json(next(taken)) if isinstance(item, FinishedStep) else {"error": item} for item in read]
+        return Response({"steps": shown, "verdict": run_verdict(run)})
 
 
 def _read_item(data: dict[str, Any]) -> FinishedStep | dict[str, Any]:
@@ -196,21 +210,28 @@ def _read_item(data: dict[str, Any]) -> FinishedStep | dict[str, Any]:
         return document_of(error)
 
 
+def _item_json(taken: Taken) -> dict[str, Any]:
+    if taken.step is None:
+        assert taken.refused is not None
+        return {"error": document_of(taken.refused)}
+    return {"id": str(taken.step.pk), **answers.ResultOut(taken.step).data}
+
+
 class HeartbeatView(AgentView):
     """Signs of life."""
 
-    @extend_schema(request=None, responses=schemas.VerdictOut)
+    @extend_schema(request=None, responses=answers.VerdictOut)
     def post(self, request: Request, pk: UUID) -> Response:
         """Still here; the verdict says whether to go on."""
-        return Response({"verdict": services.run_verdict(services.heartbeat(self.run(pk)))})
+        return Response({"verdict": run_verdict(services.heartbeat(self.run(pk)))})
 
 
 class FinishView(AgentView):
     """The end of a run."""
 
-    @extend_schema(request=schemas.FinishIn, responses=schemas.RunOut)
+    @extend_schema(request=schemas.FinishIn, responses=answers.RunOut)
     def post(self, request: Request, pk: UUID) -> Response:
-        """Say how the run ended."""
+        """Say how the run ended. Steps without a result are in doubt from then on."""
         data = schemas.FinishIn.read(request.data)
-        run = services.finish_run(self.run(pk), data["status"], data.get("error", ""), self.caller.token.actor())
-        return Response(schemas.RunOut(run).data)
+        run = services.finish_run(self.run(pk), data["status"], data.get("error", ""), self.token.actor())
+        return Response(answers.RunOut(run).data)

@@ -99,6 +99,9 @@ class Step(models.Model):
     undo_state = models.CharField(max_length=10, choices=UndoState, default=UndoState.PENDING)
     undo_problems = models.JSONField(default=list)  # [{pointer, message}]
     undo_expires_at = models.DateTimeField(null=True)
+    undo_brought = models.BooleanField(default=False)  # the agent wrote it down itself: it wins over the action's
+    # SHA-256 of the result as it was reported: the same again is answered as before, another is refused.
+    result_hash = models.CharField(max_length=64, blank=True)
 
     class Meta:
         # Also serves a run's steps in order.

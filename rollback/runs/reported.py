@@ -7,6 +7,17 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class ReportedRun:
+    """A run that an agent opens. ``key`` is its own name for it, ``parent`` the id of another run."""
+
+    workflow: str
+    key: str = ""
+    goal: str = ""
+    parent: str | None = None
+    input: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ReportedEffect:
     """One thing that a step changed. ``system`` is a slug; empty: the step's own."""
 

@@ -45,7 +45,10 @@ def filtered_runs(rows: QuerySet[Run], states: Sequence[str], workflow: str, tex
         rows = rows.filter(workflow__slug=workflow)
     if text:
         rows = rows.filter(
-            Q(goal__icontains=text) | Q(agent__icontains=text) | Q(key__icontains=text) | Q(workflow__name__icontains=text)
+            Q(goal__icontains=text)
+            | Q(agent__icontains=text)
+            | Q(key__icontains=text)
+            | Q(workflow__name__icontains=text)
         )
     return rows
 

@@ -27,6 +27,12 @@ class AgentCaller:
         return False
 
 
+def person_of(request: Request) -> User:
+    """The person who calls; for views that let nobody else in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 class BearerAuthentication(authentication.BaseAuthentication):
     """``Authorization: Bearer …``: an agent's token (one query) or else a personal one.
 

@@ -92,7 +92,9 @@ def _reserve(caller: str, key: str, fingerprint: str) -> tuple[IdempotencyKey, b
     if len(key) > MAX_KEY_LENGTH:
         raise Invalid(f"An {HEADER} has at most {MAX_KEY_LENGTH} characters.", "idempotency-key-too-long")
     if not _first_in_line(caller, key):
-        raise Conflict("The first request with this key is under way.", "idempotency-in-flight", more={"retry_after": 1})
+        raise Conflict(
+            "The first request with this key is under way.", "idempotency-in-flight", more={"retry_after": 1}
+        )
     row, new = IdempotencyKey.objects.get_or_create(caller=caller, key=key, defaults={"fingerprint": fingerprint})
     if row.fingerprint != fingerprint:
         raise Invalid(f"This {HEADER} was used with another request.", "idempotency-mismatch")

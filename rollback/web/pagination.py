@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -19,9 +18,7 @@ class ByKey(CursorPagination):
     page_size_query_param = "limit"
     ordering = "-id"
 
-    def paginate_queryset(
-        self, queryset: "QuerySet[Any]", request: Request, view: APIView | None = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         """One page of ``queryset``. Raises ``Invalid`` for a cursor that is not one of ours."""
         try:
             return super().paginate_queryset(queryset, request, view)

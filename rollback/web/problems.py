@@ -65,9 +65,9 @@ def _of_api_exception(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(error, exceptions.NotAuthenticated):
         code = "token-missing"
     title = HTTPStatus(error.status_code).phrase.capitalize()
+    document = problem(error.status_code, title, str(error.detail), code.replace("_", "-"))
     wait = getattr(error, "wait", None)
-    more = {"retry_after": int(wait) + 1} if wait is not None else {}
-    return problem(error.status_code, title, str(error.detail), code.replace("_", "-"), **more)
+    return document if wait is None else {**document, "retry_after": int(wait) + 1}
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
