@@ -49,7 +49,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     response = redirect(safe_next(request, "/"))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        response.set_cookie("theme", theme, max_age=YEAR, samesite="Lax", httponly=True, secure=not settings.DEBUG)
+        response.set_cookie("theme", theme, max_age=YEAR, samesite="Lax", httponly=True, secure=settings.HTTPS)
     return response
 
 
