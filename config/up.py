@@ -83,8 +83,8 @@ def _run(port: int, redis: tuple[str, str] | None, extras: Extras) -> int:
     processes |= {
         "web": f"granian --interface wsgi config.wsgi:application --host 127.0.0.1 --port {port} --no-ws "
         "--blocking-threads 64 --backpressure 256 --log-level warning",
-        "worker": "celery -A config worker --pool threads --concurrency 4 --loglevel warning --without-mingle",
-        "beat": "celery -A config beat --loglevel warning",
+        "worker": "celery --quiet -A config worker --pool threads --concurrency 4 --loglevel warning --without-mingle",
+        "beat": "celery --quiet -A config beat --loglevel warning",
         **extras.processes,
     }
     lines = {"Recourse": os.environ["PUBLIC_URL"], **links, **extras.lines_to_show()}
