@@ -1,0 +1,11 @@
+"""What the tests of SECURITY.md share."""
+
+import pytest
+
+from tests.office import Office, open_office
+
+
+@pytest.fixture
+def office(db: None) -> Office:
+    """Two workflows, their people, and one agent for each."""
+    return open_office()
