@@ -1,9 +1,11 @@
 """The invariants of DESIGN.md section 2 that the engine keeps, each under its own name."""
 
 import datetime as dt
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -32,16 +34,10 @@ WORKED = Outcome(Result.SUCCEEDED, "HTTP 204", 204)
 
 def database_url() -> str:
     """The test's own database, for processes beside it."""
-    database = connection.settings_dict
+    name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
-    return str(settings.DATABASES["default"].get("TEST_URL") or _postgresql_url(database))
-
-
-def _postgresql_url(database: dict[str, object]) -> str:
-    host = str(database["HOST"]).replace("/", "%2f")
-    port = f":{database['PORT']}" if database["PORT"] else ""
-    return f"postgresql://{database['USER']}:{database['PASSWORD'] or ''}@{host}{port}/{database['NAME']}"
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
 @pytest.mark.django_db(transaction=True)
