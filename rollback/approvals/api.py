@@ -72,7 +72,7 @@ class DecideView(WriteOnceView):
 
     @extend_schema(request=DecisionIn, responses=ApprovalOut)
     def post(self, request: Request, pk: UUID) -> Response:
-        """Approve or refuse. 409 ``already-decided`` when somebody was faster, ``changed-since-shown`` for a stale hash."""
+        """Approve or refuse; 409 ``already-decided`` or ``changed-since-shown`` where it is too late for that."""
         data = DecisionIn.read(request.data)
         person = person_of(request)
         approval = found(visible_approvals(person), pk, "approval")

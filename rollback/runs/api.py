@@ -45,7 +45,7 @@ class AgentView(WriteOnceView):
         return self.request.user.token
 
     def run(self, pk: UUID) -> Run:
-        """This agent's run. Raises ``NotFound``."""
+        """A run of this agent. Raises ``NotFound``."""
         return found(runs_of_agent(self.token), pk, "run")
 
     def step(self, pk: UUID) -> Step:

@@ -34,7 +34,7 @@ def steps_of_agent(token: AgentToken) -> QuerySet[Step]:
 def steps_of(run: Run) -> QuerySet[Step]:
     """The steps of ``run`` in order, with what a page or the API shows of each."""
     related = ("system", "action__runbook")
-    return run.steps.select_related(*related).prefetch_related("effects", "approvals").order_by("number")
+    return run.steps.select_related(*related).prefetch_related("effects__system", "approvals").order_by("number")
 
 
 def filtered_runs(rows: QuerySet[Run], states: Sequence[str], workflow: str, text: str) -> QuerySet[Run]:
