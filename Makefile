@@ -27,7 +27,7 @@ lint: development
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
 	SECRET_KEY=not-a-secret .venv/bin/mypy .
-	.venv/bin/djlint templates --check --lint --quiet
+	.venv/bin/djlint templates --lint --quiet
 
 lock: development
 	.venv/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt

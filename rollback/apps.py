@@ -13,5 +13,5 @@ class RollbackConfig(AppConfig):
         """Import what registers itself on import."""
         from rollback import permissions, tasks  # noqa: F401
         from rollback.approvals import listeners as approvals_listeners  # noqa: F401
-        from rollback.web import openapi  # noqa: F401
         from rollback.recovery import listeners, sightings  # noqa: F401
+        from rollback.web import openapi  # noqa: F401

@@ -16,7 +16,7 @@ _HISTORY = importlib.import_module("rollback.migrations.0002_history_is_append_o
 @pytest.fixture(autouse=True, scope="session")
 def _history_can_be_emptied_between_tests() -> None:
     """Emptying all tables after a transactional test is a DELETE on SQLite, which the history forbids."""
-    empty = TransactionTestCase._fixture_teardown
+    empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def teardown(self: TransactionTestCase) -> None:
         if connection.vendor != "sqlite":
@@ -28,7 +28,7 @@ def _history_can_be_emptied_between_tests() -> None:
         with connection.schema_editor() as editor:
             _HISTORY.forbid(apps, editor)
 
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

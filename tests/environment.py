@@ -45,16 +45,16 @@ def _start_redis() -> str:
 
 
 def _start_postgresql() -> str:
-    import pgserver
+    from pgserver import get_server  # type: ignore[attr-defined]
 
-    server = pgserver.get_server(_data_folder() / "postgresql", cleanup_mode="stop")
+    server = get_server(_data_folder() / "postgresql", cleanup_mode="stop")
     atexit.register(server.cleanup)
     return str(server.get_uri())
 
 
 os.environ.update(
     DEBUG="0",
-    SECRET_KEY="only-for-tests-only-for-tests-only-for-tests-only-for-tests",  # noqa: S106
+    SECRET_KEY="only-for-tests-only-for-tests-only-for-tests-only-for-tests",
     DATA_DIR=str(_data_folder()),
     HTTPS="0",
     STATIC_MANIFEST="0",
@@ -62,7 +62,7 @@ os.environ.update(
     PUBLIC_URL="http://testserver",
     CSRF_TRUSTED_ORIGINS="http://testserver",
     LOG_LEVEL="ERROR",
-    RECOURSE_SECRET_TEST_TOKEN="the-secret-of-the-tests",  # noqa: S106
+    RECOURSE_SECRET_TEST_TOKEN="the-secret-of-the-tests",
 )
 for name in ("SECRETS_DIR", "TIME_ZONE", "REDACTED_KEYS", "ORGANISATION", "RECOURSE_TOKEN", "RECOURSE_URL"):
     os.environ.pop(name, None)

@@ -88,9 +88,7 @@ def add_note(incident: Incident, text: str, person: User) -> TimelineEntry:
 def acknowledge(incident: Incident, person: User) -> None:
     """``person`` leads from now on. Raises ``Conflict`` unless it is still open."""
     with transaction.atomic():
-        move(
-            incident, "acknowledge", person.actor(), set={"lead": person, "acknowledged_at": timezone.now()}
-        )
+        move(incident, "acknowledge", person.actor(), set={"lead": person, "acknowledged_at": timezone.now()})
         add_entry(incident, EntryKind.STATE, f"{person.name} acknowledged and leads", person.actor())
 
 

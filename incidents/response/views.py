@@ -27,7 +27,10 @@ _COLUMNS: list[tuple[str, Any]] = [
     ("Severity", lambda incident: words_for(incident.severity)),
     ("Lead", lambda incident: incident.lead.name if incident.lead else ""),
     ("Opened", lambda incident: incident.opened_at.isoformat(timespec="seconds")),
-    ("Recovered", lambda incident: incident.recovered_at.isoformat(timespec="seconds") if incident.recovered_at else ""),
+    (
+        "Recovered",
+        lambda incident: incident.recovered_at.isoformat(timespec="seconds") if incident.recovered_at else "",
+    ),
 ]
 
 

@@ -25,7 +25,7 @@ from rollback.web.schemas import Body
 class FileIn(Body):
     """The file, as text (YAML)."""
 
-    source = serializers.CharField(max_length=1_000_000, trim_whitespace=False)
+    source = serializers.CharField(max_length=1_000_000, trim_whitespace=False)  # type: ignore[assignment]
 
 
 class WorkflowOut(serializers.Serializer[Workflow]):
@@ -43,7 +43,7 @@ class WorkflowDetailOut(WorkflowOut):
     """A workflow with the file of its active version."""
 
     document = serializers.JSONField(source="active.document", default=None)
-    source = serializers.CharField(source="active.source", default="")
+    source = serializers.CharField(source="active.source", default="")  # type: ignore[assignment]
 
 
 class WorkflowsView(WriteOnceView, ListAPIView[Workflow]):

@@ -71,7 +71,8 @@ def _check_bounds(source: str) -> int:
     if len(source) > MAX_LENGTH:
         raise Invalid(f"an expression has at most {MAX_LENGTH} characters", "invalid-expression")
     bare = _STRING.sub("''", source)
-    macros, open_brackets = 0, []
+    macros = 0
+    open_brackets: list[bool] = []
     for at, character in enumerate(bare):
         if character in "([{":
             macro = character == "(" and _MACRO.search(bare[:at]) is not None

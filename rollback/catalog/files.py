@@ -56,9 +56,7 @@ Rule = Annotated[str, BeforeValidator(lambda source: _expression(str(source), RU
 Check = Annotated[str, BeforeValidator(lambda source: _expression(str(source), CHECK_NAMES))]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
-Approver = Annotated[
-    str, Field(pattern=r"^(workflow_owner|system_owner|team:[a-z0-9-]+|[^@\s:]+@[^@\s]+\.[^@\s]+)$")
-]
+Approver = Annotated[str, Field(pattern=r"^(workflow_owner|system_owner|team:[a-z0-9-]+|[^@\s:]+@[^@\s]+\.[^@\s]+)$")]
 
 
 class Part(BaseModel):

@@ -93,7 +93,8 @@ def _check_bounds(source: Source) -> None:
     """Refuse what would grow when it is loaded, before anything is built: aliases may not stand inside anchors."""
     if len(source.text.encode()) > MAX_BYTES:
         raise Invalid(f"the file is larger than {MAX_BYTES:,} bytes")
-    aliases, anchored = 0, []
+    aliases = 0
+    anchored: list[bool] = []
     for event in YAML(typ="rt", pure=True).parse(source.text):
         if isinstance(event, AliasEvent):
             aliases += 1
@@ -129,7 +130,7 @@ def _check(source: Source, raw: Any) -> Iterator[Parsed | FieldError]:
 
 
 def _plain(value: Any) -> Any:
-    """ruamel's round-trip values as plain Python."""
+    """Ruamel's round-trip values as plain Python."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -144,8 +145,8 @@ def _plain(value: Any) -> Any:
 
 def _line_of(raw: Any, where: Sequence[str]) -> int | None:
     """The line of the deepest part of ``where`` that is there; the document's own first line at least."""
-    line = raw.lc.line + 1 if hasattr(raw, "lc") else None
-    node = raw
+    node: Any = raw
+    line: int | None = getattr(raw, "lc").line + 1 if hasattr(raw, "lc") else None  # noqa: B009 (ruamel sets it)
     for part in where:
         key: Any = int(part) if part.isdigit() else part
         try:

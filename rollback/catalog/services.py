@@ -199,7 +199,9 @@ class _Import:
             **{name: parts.get(name) for name in _ACTION_PARTS},
         )
 
-    def _owned(self, parsed: Parsed, file: files.SystemFile | files.RunbookFile | files.WorkflowFile) -> dict[str, object]:
+    def _owned(
+        self, parsed: Parsed, file: files.SystemFile | files.RunbookFile | files.WorkflowFile
+    ) -> dict[str, object]:
         return {
             "owner": self._person(parsed, "owner", file.owner),
             "backup": self._person(parsed, "backup", file.backup),

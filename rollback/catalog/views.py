@@ -1,5 +1,7 @@
 """Workflows and runbooks, to read."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -22,7 +24,7 @@ def workflow(request: HttpRequest, slug: str) -> HttpResponse:
     """One workflow: its actions with coverage, its versions with differences, its file."""
     shown = get_object_or_404(visible_workflows(signed_in(request)), slug=slug)
     versions = list(shown.versions.select_related("created_by").order_by("-number")[:20])
-    actions = list(actions_with_coverage(shown.active)) if shown.active else []
+    actions: list[Any] = list(actions_with_coverage(shown.active)) if shown.active else []
     context = {
         "workflow": shown,
         "actions": actions,

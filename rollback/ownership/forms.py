@@ -8,7 +8,7 @@ class SignInForm(AuthenticationForm):
     """E-mail and password; says the same whether the address is known or not."""
 
     username = EmailField(label="E-mail", widget=EmailInput(attrs={"autofocus": True, "autocomplete": "username"}))
-    error_messages = {  # noqa: RUF012 (Django's own form)
+    error_messages = {
         "invalid_login": "This address and password do not belong together. Too many tries lock sign-in for a while.",
         "inactive": "This address and password do not belong together.",
     }

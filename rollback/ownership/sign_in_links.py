@@ -15,7 +15,7 @@ _MAX_AGE_SECONDS = 24 * 3600
 def link_for(person: User) -> str:
     """The link that signs ``person`` in for a day."""
     token = signing.dumps(person.email, salt=_SALT)
-    return settings.PUBLIC_URL + reverse("sign-in-link", args=[token])
+    return str(settings.PUBLIC_URL) + reverse("sign-in-link", args=[token])
 
 
 def person_of(token: str) -> User:

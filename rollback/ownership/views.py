@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST
 
 from rollback.ownership.forms import SignInForm
 from rollback.ownership.sign_in_links import person_of
-from rollback.web.context import THEMES
 
 YEAR = 365 * 24 * 3600
+THEMES = ("light", "dark")
 
 
 class SignInView(LoginView):

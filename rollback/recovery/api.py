@@ -110,7 +110,7 @@ class RollbackDetailOut(RollbackOut):
 
     def get_compensations(self, rollback: Rollback) -> list[dict[str, Any]]:
         """In undo order."""
-        return list(CompensationOut(compensations_of(rollback), many=True).data)
+        return [dict(CompensationOut(one).data) for one in compensations_of(rollback)]
 
 
 def preview_json(shown: Preview) -> dict[str, Any]:

@@ -22,7 +22,10 @@ class Retry:
         """The rule in a frozen undo; what it does not say is the default."""
         said = (undo.get("compensation") or {}).get("retry") or {}
         return cls(
-            said.get("attempts", ATTEMPTS), said.get("first", FIRST), said.get("factor", FACTOR), said.get("max", LONGEST)
+            said.get("attempts", ATTEMPTS),
+            said.get("first", FIRST),
+            said.get("factor", FACTOR),
+            said.get("max", LONGEST),
         )
 
     def delay(self, made: int, asked_for: float | None = None) -> float:

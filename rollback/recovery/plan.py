@@ -135,7 +135,7 @@ def _known(ids: Collection[UUID] | None, known: Mapping[UUID, object]) -> frozen
 
 
 def _builds_on(order: Sequence[TakenStep]) -> dict[UUID, frozenset[UUID]]:
-    """What each step builds on. One that did not say builds on all before it: naming the last of each line is enough."""
+    """What each step builds on. One that did not say builds on all before it: the ends of all lines are enough."""
     known = {step.id: step for step in order}
     ends: set[UUID] = set()
     result: dict[UUID, frozenset[UUID]] = {}

@@ -106,13 +106,9 @@ def _take(row: Compensation, phase: str) -> Claim:
 def _begin(row: Compensation, phase: str) -> Claim:
     Attempt.objects.create(compensation=row, number=row.attempts_made, phase=phase, fence=row.fence)
     system = row.step.system
-    target = Target(
-        system.slug, system.base_url, tuple(system.allowed_hosts), system.allow_http, system.allow_private
-    )
+    target = Target(system.slug, system.base_url, tuple(system.allowed_hosts), system.allow_http, system.allow_private)
     variables = {"input": row.step.input, "output": row.step.output}
-    return Claim(
-        row.pk, row.rollback_id, row.fence, row.key, phase, row.undo or {}, target, variables, row.executed_at
-    )
+    return Claim(row.pk, row.rollback_id, row.fence, row.key, phase, row.undo or {}, target, variables, row.executed_at)
 
 
 def settle(claimed: Claim, outcome: Outcome) -> Claim | None:

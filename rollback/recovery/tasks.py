@@ -25,7 +25,7 @@ def wake(rollback_id: UUID) -> None:
 def send_wake_up(rollback_id: UUID) -> None:
     """Publish the message now. Never raises: a wake-up is not worth failing for."""
     try:
-        work_on.apply_async([str(rollback_id)], retry=False)
+        work_on.apply_async((str(rollback_id),), retry=False)
         Rollback.objects.filter(pk=rollback_id).update(woken_at=timezone.now())
     except (OperationalError, OSError) as error:
         log.warning("no wake-up sent: the broker is away", rollback=str(rollback_id), error=str(error))

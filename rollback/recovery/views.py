@@ -145,7 +145,14 @@ def compensation(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _compensation(request: HttpRequest, pk: UUID) -> Compensation:
-    related = ("step__system__owner", "step__action", "rollback__run__workflow", "handed_to", "runbook__current", "ended_by")
+    related = (
+        "step__system__owner",
+        "step__action",
+        "rollback__run__workflow",
+        "handed_to",
+        "runbook__current",
+        "ended_by",
+    )
     return found(visible_compensations(signed_in(request)).select_related(*related), pk, "compensation")
 
 

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from rollback.ownership.models import User
+from rollback.ownership.views import THEMES
 
-THEMES = ("light", "dark")
 _ENTRIES = [
     ("inbox", "Inbox", "i"),
     ("runs", "Runs", "r"),

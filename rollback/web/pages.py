@@ -49,13 +49,13 @@ def chosen(form: forms.Form) -> dict[str, Any]:
     return {name: form.cleaned_data.get(name) or "" for name in form.fields}
 
 
-def csv_of(
-    name: str, columns: Sequence[tuple[str, Callable[[M], object]]], rows: Iterable[M]
-) -> HttpResponse:
+def csv_of(name: str, columns: Sequence[tuple[str, Callable[[M], object]]], rows: Iterable[M]) -> HttpResponse:
     """``rows`` as CSV with the time zone in its first line; cells that a spreadsheet would run are made harmless."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([f"{name}, times in {timezone.get_current_timezone_name()}, made {timezone.localtime():%Y-%m-%d %H:%M}"])
+    writer.writerow(
+        [f"{name}, times in {timezone.get_current_timezone_name()}, made {timezone.localtime():%Y-%m-%d %H:%M}"]
+    )
     writer.writerow([title for title, _ in columns])
     for row in rows:
         writer.writerow([harmless(value(row)) for _, value in columns])

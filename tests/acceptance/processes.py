@@ -26,7 +26,8 @@ class Running:
     """A process with its own group; its output is kept for the case that the test fails."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
-        self.output = tempfile.NamedTemporaryFile("w+", prefix="recourse-process-", suffix=".log")
+        # Lives as long as the process, not as long as a block.
+        self.output = tempfile.NamedTemporaryFile("w+", prefix="recourse-process-", suffix=".log")  # noqa: SIM115
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,

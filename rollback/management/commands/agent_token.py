@@ -35,5 +35,6 @@ class Command(BaseCommand):
             raise CommandError(f"--expires: {error}") from error
         with transaction.atomic():
             token, key = AgentToken.objects.create_key(name=options["name"], expiry_date=expires)
+            assert isinstance(token, AgentToken)
             token.workflows.set(workflows)
         self.stdout.write(key)

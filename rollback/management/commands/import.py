@@ -44,4 +44,5 @@ class Command(BaseCommand):
                 if item.outcome == "changed":
                     self.stdout.writelines(f"           {change}" for change in item.changes)
         unchanged = sum(item.outcome == "unchanged" for item in imported)
-        self.stdout.write(f"{len(imported)} documents, {unchanged} unchanged{'; dry run: nothing kept' * options['dry_run']}.")
+        kept = "; dry run: nothing kept" if options["dry_run"] else ""
+        self.stdout.write(f"{len(imported)} documents, {unchanged} unchanged{kept}.")

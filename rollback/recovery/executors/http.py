@@ -87,17 +87,20 @@ def _send(call: Call, key: str, deadline: float, look_up: Any) -> _Response:
     where = destination(call.target, str(call.request["path"]))
     request = render_secrets(dict(call.request), look_up)
     where = destination(call.target, str(request["path"]))
-    with httpx.Client(timeout=httpx.Timeout(deadline), follow_redirects=False, trust_env=False) as client:
-        with client.stream(**_arguments(request, where, key)) as response:
-            body = b""
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > MAX_RESPONSE_BYTES:
-                    raise TooBig(f"The answer is larger than {MAX_RESPONSE_BYTES:,} bytes.")
-                if time.monotonic() > ends:
-                    raise TooSlow
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return _Response(response.status_code, headers, body)
+    timeout = httpx.Timeout(deadline)
+    with (
+        httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client,
+        client.stream(**_arguments(request, where, key)) as response,
+    ):
+        body = b""
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise TooBig(f"The answer is larger than {MAX_RESPONSE_BYTES:,} bytes.")
+            if time.monotonic() > ends:
+                raise TooSlow
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return _Response(response.status_code, headers, body)
 
 
 def _arguments(request: Mapping[str, Any], where: Destination, key: str) -> dict[str, Any]:

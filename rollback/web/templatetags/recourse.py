@@ -69,7 +69,7 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
 def span(length: timedelta | None) -> str:
     """A duration in its largest unit, with a second one for hours and days: ``2 h 5 m``."""
     if length is None:
-        return "–"
+        return "–"  # noqa: RUF001 (a dash for nothing)
     seconds = int(length.total_seconds())
     units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
     for at, (unit, size) in enumerate(units):

@@ -25,14 +25,14 @@ ALL = {"kind": "all", "cascade": False}
 
 def undo_of(path: str, **parts: Any) -> dict[str, Any]:
     """The frozen undo of a step that made the thing at ``path``: remove it."""
-    compensation = {
+    compensation: dict[str, Any] = {
         "executor": "http",
         "request": {"method": "DELETE", "path": path, "headers": {}, "query": {}, "body": None},
         "succeeds_when": None,
         "timeout": 5.0,
         "retry": {"attempts": 3, "first": 0.01, "factor": 1.0, "max": 0.05},
     }
-    whole = {"compensation": compensation, "drift_check": None, "verification": None, "rehearsal": None}
+    whole: dict[str, Any] = {"compensation": compensation, "drift_check": None, "verification": None, "rehearsal": None}
     for name, value in parts.items():
         (whole if name in whole else compensation)[name] = value
     return whole

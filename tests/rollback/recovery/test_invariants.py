@@ -231,9 +231,8 @@ def test_invariant_10_an_event_that_was_changed_is_named(scene: Scene) -> None:
 def _refuse_new_events() -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute(
-                "CREATE TEMP TRIGGER no_events BEFORE INSERT ON rollback_auditevent BEGIN SELECT RAISE(ABORT, 'full'); END"
-            )
+            refuse = "BEGIN SELECT RAISE(ABORT, 'full'); END"
+            cursor.execute(f"CREATE TEMP TRIGGER no_events BEFORE INSERT ON rollback_auditevent {refuse}")
         else:
             cursor.execute("ALTER TABLE rollback_auditevent ADD CONSTRAINT full_up CHECK (false) NOT VALID")
 

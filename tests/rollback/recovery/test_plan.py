@@ -20,10 +20,10 @@ def step(
     depends_on: tuple[int, ...] | None = (),
     treatment: Treatment = Treatment.UNDO,
     finished: float | None = None,
-    **more: bool,
+    in_doubt: bool = False,
 ) -> TakenStep:
     needs = None if depends_on is None else frozenset(map(uid, depends_on))
-    return TakenStep(uid(number), number, treatment, needs, float(number) if finished is None else finished, **more)
+    return TakenStep(uid(number), number, treatment, needs, float(number) if finished is None else finished, in_doubt)
 
 
 def numbers(plan: Plan) -> list[int]:

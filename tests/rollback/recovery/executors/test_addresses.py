@@ -49,7 +49,9 @@ def test_a_private_address_needs_the_systems_leave(address: str) -> None:
     assert destination(Target("inner", f"https://{address}", allow_private=True), "/").port == 443
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"]
+)
 def test_link_local_and_the_like_are_never_called_whatever_the_system_allows(address: str) -> None:
     target = Target("inner", f"http://{address}", allow_http=True, allow_private=True)
 
