@@ -31,7 +31,7 @@ class Backoff:
 
     def wait(self, attempt: int, asked: float | None) -> float:
         """Before try ``attempt + 1``. What the server asked for (``Retry-After``) is never cut short by jitter."""
-        ours = min(self.max, self.first * self.factor ** min(attempt, 30)) * random.uniform(0.5, 1.0)
+        ours = min(self.max, self.first * self.factor ** min(attempt, 30)) * random.uniform(0.5, 1.0)  # noqa: S311 (jitter)
         return ours if asked is None else max(asked, ours)
 
 

@@ -1,7 +1,8 @@
 """The demo's world on a free port, without latency."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     thread.join()
     service.server_close()
     store.close()
+
+
+def eventually(holds: Callable[[], object], within: float = 15.0) -> bool:
+    """True as soon as ``holds`` does, False when it never does within so many seconds."""
+    ends = time.monotonic() + within
+    while time.monotonic() < ends:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False

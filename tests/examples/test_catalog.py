@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from config.extras import Extras
 from examples.demo.agents.cluster import ClusterChanges
 from examples.demo.agents.job import Agent
 from examples.demo.agents.onboarding import Onboarding
 from examples.demo.agents.refunds import Refunds
-from examples.demo.prepare import CATALOG, render
+from examples.demo.world.settings import token
+from examples.demo.world.systems import SYSTEMS
 from rollback.catalog.files import KINDS
+
+CATALOG = Path("examples/catalog").absolute()
+DEMO = CATALOG.parent / "demo"
 
 
 def documents() -> list[dict[str, Any]]:
@@ -60,11 +65,20 @@ def test_agents_take_the_actions_that_their_workflow_declares(agent: Agent) -> N
     assert set(agent.actions) == declared
 
 
-def test_the_files_can_be_rendered_for_a_world_elsewhere(tmp_path: Path) -> None:
-    written = render(tmp_path, "http://127.0.0.1:9999")
+def test_a_world_on_another_port_is_named_in_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_PORT", "9999")
+    extras = Extras.read(DEMO)
 
-    systems = list(YAML(typ="safe").load_all(tmp_path / "systems.yaml"))
-    assert {system["base_url"] for system in systems} == {
-        f"http://127.0.0.1:9999/{name}" for name in ("directory", "billing", "mail", "cluster")
-    }
-    assert not [path for path in written if ":8123" in path.read_text()]
+    texts = [extras.replaced(path.read_text()) for path in sorted(CATALOG.glob("*.yaml"))]
+
+    assert not [text for text in texts if ":8123" in text]
+    assert sum(text.count("http://127.0.0.1:9999/") for text in texts) == 4
+
+
+def test_the_demos_agents_have_tokens_for_their_workflows_and_recourse_has_the_worlds_secrets() -> None:
+    extras = Extras.read(DEMO)
+
+    assert {slug for slugs in extras.tokens.values() for slug in slugs} == set(of_kind("Workflow"))
+    assert set(extras.sign_in) <= set(of_kind("Person"))
+    for name in SYSTEMS:
+        assert extras.env[f"RECOURSE_SECRET_{name.upper()}_TOKEN"] == token(name)

@@ -51,7 +51,7 @@ class Work:
     ) -> tuple[Step, dict[str, Any]]:
         """Propose, act, report. ``act`` gets the system and an idempotency key; ``tell`` says what it changed."""
         key = self.job.name_step(action)
-        outside = self.outside[action.split(".")[0]]
+        outside = self.outside[action.split(".", maxsplit=1)[0]]
         with self.run.step(action, input=input, depends_on=after, idempotency_key=key) as step:
             output = act(outside, key)
             step.succeeded(output, **tell(output))

@@ -100,7 +100,8 @@ def _parser(agent: Agent) -> argparse.ArgumentParser:
     if agent.has_more:
         parser.add_argument("--more", action="store_true", help="with the step that a person must approve")
     parser.add_argument("--approval-timeout", type=float, metavar="SECONDS", help="how long to wait for a yes")
-    parser.add_argument("--runs", type=int, default=30, help="how many runs there will be in all (default 30)")
+    runs = int(os.environ.get("DEMO_RUNS", "30"))
+    parser.add_argument("--runs", type=int, default=runs, help="how many runs in all (DEMO_RUNS, else 30)")
     parser.add_argument("--at-once", type=int, default=4, help="how many of them without a pause (default 4)")
     parser.add_argument("--every", type=float, default=75, metavar="SECONDS", help="the pause between the others")
     return parser

@@ -85,7 +85,7 @@ SECTIONS: dict[str, list[Table]] = {
 def page(store: Store) -> str:
     """The whole page as HTML; everything from outside is escaped."""
     counts = store.counts()
-    sections = "".join(_section(store, name, tables, counts) for name, tables in SECTIONS.items())
+    sections = "".join(_section(store, name, tables) for name, tables in SECTIONS.items())
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -124,8 +124,9 @@ def _summary(store: Store, counts: dict[str, tuple[int, int, int]]) -> str:
     return f'<ul class="tiles" aria-label="Before and after">{"".join(tiles)}</ul>'
 
 
-def _section(store: Store, name: str, tables: Sequence[Table], counts: dict[str, tuple[int, int, int]]) -> str:
-    return f'<section><h2>{escape(name)}</h2><div class="tables">{"".join(_table(store, t) for t in tables)}</div></section>'
+def _section(store: Store, name: str, tables: Sequence[Table]) -> str:
+    inside = "".join(_table(store, table) for table in tables)
+    return f'<section><h2>{escape(name)}</h2><div class="tables">{inside}</div></section>'
 
 
 def _table(store: Store, table: Table) -> str:
@@ -138,8 +139,9 @@ def _table(store: Store, table: Table) -> str:
     more = f"<p>{left_out} older ones are not shown.</p>" if left_out else ""
     nothing = f'<tr><td colspan="{len(table.columns) + 1}">Nothing here.</td></tr>'
     return (
-        f"<article><h3>{escape(table.title)}</h3>{more}<div class='scroll' tabindex='0'><table>"
-        f'<thead><tr>{head}<th scope="col">When</th></tr></thead><tbody>{rows or nothing}</tbody></table></div></article>'
+        f'<article><h3>{escape(table.title)}</h3>{more}<div class="scroll" tabindex="0"><table>'
+        f'<thead><tr>{head}<th scope="col">When</th></tr></thead>'
+        f"<tbody>{rows or nothing}</tbody></table></div></article>"
     )
 
 
@@ -165,7 +167,8 @@ def _requests(store: Store) -> str:
     )
     keys = "".join(
         f"<tr><td>{_ago(row['at'])}</td><td><code>{escape(row['key'])}</code></td>"
-        f"<td><code>{escape(row['system'])} {escape(row['asked'])}</code></td><td>once</td><td>{row['repeats']}</td></tr>"
+        f"<td><code>{escape(row['system'])} {escape(row['asked'])}</code></td>"
+        f"<td>once</td><td>{row['repeats']}</td></tr>"
         for row in store.applied()
     )
     return f"""<section><h2>Who asked for what</h2><div class="tables">
