@@ -14,8 +14,12 @@ from rollback.ownership.models import Role, User
 
 
 def predicate(rule: Callable[[User, Any], bool]) -> Predicate:
-    """``rule(user, thing)`` as something to combine with ``&``, ``|`` and ``~``; ``thing`` may be None."""
-    return Predicate(lambda user, thing=None: isinstance(user, User) and rule(user, thing), name=rule.__name__)
+    """``rule(user, thing)`` for active people, to combine with ``&``, ``|`` and ``~``; ``thing`` may be None."""
+
+    def holds(user: object, thing: object = None) -> bool:
+        return isinstance(user, User) and user.is_active and rule(user, thing)
+
+    return Predicate(holds, name=rule.__name__)
 
 
 def role(*roles: str) -> Predicate:
@@ -65,4 +69,4 @@ PERMISSIONS = {
 }
 
 for name, rule in PERMISSIONS.items():
-    add_perm(name, rule)  # type: ignore[no-untyped-call]
+    add_perm(name, rule)

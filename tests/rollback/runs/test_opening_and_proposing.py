@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from rollback.runs.models import Run, Step
+from rollback.runs.models import Run
 from tests.api import Caller
 from tests.factories import make_agent
 from tests.office import CREATE, Office, stored_run, stored_step
@@ -121,7 +121,7 @@ def test_a_dependency_that_is_not_an_earlier_step_of_this_run_is_refused(office:
     ).refused(422, "unknown-dependency")
 
     assert [error["pointer"] for error in document["errors"]] == ["/depends_on/1", "/depends_on/2"]
-    assert Step.objects.filter(run=run).count() == 1
+    assert stored_run(run).steps.count() == 1
 
 
 def test_an_unknown_action_is_refused_where_the_workflow_refuses_undeclared_ones(office: Office) -> None:

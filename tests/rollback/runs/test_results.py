@@ -8,10 +8,9 @@ from django.utils.dateparse import parse_datetime
 
 from rollback.catalog.models import Action
 from rollback.runs.models import Effect
-from tests.factories import DELETE_USER
 from tests.office import CREATE, MAIL, REFUND, Office, stored_step
 
-UNDO = {"executor": "http", "request": {"method": "DELETE", "path": "/people/7"}}
+UNDO: dict[str, Any] = {"executor": "http", "request": {"method": "DELETE", "path": "/people/7"}}
 
 
 def test_a_success_freezes_the_actions_undo(office: Office) -> None:
@@ -19,7 +18,7 @@ def test_a_success_freezes_the_actions_undo(office: Office) -> None:
     answer = office.result(step, output={"id": "a/b"})
 
     assert answer == {"undo": {"state": "resolved", "problems": [], "expires_at": None}, "verdict": "go"}
-    undo = stored_step(step).undo
+    undo: Any = stored_step(step).undo
     assert undo["compensation"]["request"] == {"method": "DELETE", "path": "/users/a%2Fb"}
     assert undo["compensation"]["retry"] == {"attempts": 5, "first": 1.0, "factor": 2, "max": 60.0}
     assert undo["verification"]["request"]["path"] == "/users/a%2Fb"
@@ -67,9 +66,8 @@ def test_the_undo_that_the_agent_brings_wins_over_the_actions(office: Office) ->
     office.result(with_proposal, output={"id": "1"})
     office.result(with_both, output={"id": "1"}, undo=newer)
 
-    paths = [
-        stored_step(step).undo["compensation"]["request"]["path"] for step in (with_result, with_proposal, with_both)
-    ]
+    undos: list[Any] = [stored_step(step).undo for step in (with_result, with_proposal, with_both)]
+    paths = [undo["compensation"]["request"]["path"] for undo in undos]
     assert paths == ["/people/7", "/people/7", "/people/8"]
 
 
@@ -84,24 +82,21 @@ def test_an_undeclared_step_is_undone_as_its_agent_wrote_down(office: Office) ->
     assert answer["undo"]["state"] == "resolved"
 
 
+def undo_with(**parts: Any) -> dict[str, Any]:
+    """An undo whose request has these parts."""
+    return {"executor": "http", "request": {**UNDO["request"], **parts}}
+
+
 @pytest.mark.parametrize(
     ("undo", "code"),
     [
         ({"executor": "http"}, "invalid-undo"),
-        ({"executor": "http", "request": {"method": "DELETE", "path": "/users/${output.id}"}}, "invalid-undo"),
+        (undo_with(path="/users/${output.id}"), "invalid-undo"),
+        (undo_with(body="${input.id}"), "invalid-undo"),
         ({**UNDO, "unknown": 1}, "invalid-undo"),
-        (
-            {"executor": "http", "request": {**DELETE_USER["request"], "headers": {"X": "${secret.other}"}}},
-            "invalid-undo",
-        ),
-        (
-            {"executor": "http", "request": {**UNDO["request"], "headers": {"X": "${secret.billing_key}"}}},  # type: ignore[dict-item]
-            "foreign-secret",
-        ),
-        (
-            {"executor": "http", "request": {**UNDO["request"], "headers": {"Authorization": "Bearer 123"}}},  # type: ignore[dict-item]
-            "literal-secret",
-        ),
+        (undo_with(headers={"X": "${secret.billing_key}"}), "foreign-secret"),
+        (undo_with(headers={"Authorization": "Bearer 123"}), "literal-secret"),
+        (undo_with(body=[{"api_key": "123"}]), "literal-secret"),
         ("DELETE /users/7", "invalid"),
     ],
 )
@@ -154,7 +149,7 @@ def test_an_effect_that_makes_no_sense_is_named(office: Office, effect: dict[str
 
 def test_the_same_result_again_is_answered_as_before(office: Office) -> None:
     step = office.step(office.run())
-    body = {"output": {"id": "7"}, "effects": [{"kind": "user", "ref": "7"}]}
+    body: dict[str, Any] = {"output": {"id": "7"}, "effects": [{"kind": "user", "ref": "7"}]}
 
     assert office.result(step, **body) == office.result(step, **body)
     assert Effect.objects.count() == 1
@@ -199,12 +194,8 @@ def test_a_failed_step_with_effects_may_have_acted_and_keeps_its_undo(office: Of
 
 
 def test_configured_keys_are_redacted_before_anything_is_stored(office: Office) -> None:
-    secrets = {
-        "Password": "s3cret!",
-        "list": [{"X-API-Key": "s3cret!"}],
-        "nested": {"tokens": {"a": "s3cret!"}},
-        "token": "",
-    }
+    hidden = {"Password": "s3cret!", "list": [{"X-API-Key": "s3cret!"}], "nested": {"tokens": {"a": "s3cret!"}}}
+    secrets: dict[str, Any] = {**hidden, "token": ""}
     step = office.step(office.run(input=secrets), input=secrets)
     office.result(step, output={"id": "7", **secrets})
 
