@@ -145,12 +145,13 @@ def _plain(value: Any) -> Any:
 
 def _line_of(raw: Any, where: Sequence[str]) -> int | None:
     """The line of the deepest part of ``where`` that is there; the document's own first line at least."""
-    node: Any = raw
-    line: int | None = getattr(raw, "lc").line + 1 if hasattr(raw, "lc") else None  # noqa: B009 (ruamel sets it)
+    node = raw  # ruamel notes lines in `lc`, on a mapping and on a list alike
+    line: int | None = node.lc.line + 1 if hasattr(node, "lc") else None
     for part in where:
         key: Any = int(part) if part.isdigit() else part
         try:
-            position = node.lc.key(key) if isinstance(node, Mapping) else node.lc.item(key)
+            is_mapping = isinstance(node, Mapping)
+            position = node.lc.key(key) if is_mapping else node.lc.item(key)
             line = position[0] + 1
             node = node[key]
         except (KeyError, IndexError, TypeError, AttributeError):
