@@ -77,9 +77,7 @@ def take_back(organisation: None) -> Iterator[Callable[[str], Rollback]]:
 
 
 def without_traces(world: World) -> dict[str, Any]:
-    found = state(world.store)
-    specs = {kind: {name: thing["spec"] for name, thing in found[kind].items()} for kind in ("deployment", "flag")}
-    return {kind: things for kind, things in {**found, **specs}.items() if things and kind not in TRACES}
+    return {kind: things for kind, things in state(world.store).items() if things and kind not in TRACES}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from examples.demo.world.store import Doc, Store, Thing
+from examples.demo.world.store import Count, Doc, Store, Thing
 
 Column = tuple[str, Callable[[Doc], object]]
 
@@ -103,7 +103,7 @@ def page(store: Store) -> str:
 What agents made is marked <b class="new">new</b>; what was taken away again is <s>struck through</s>.</p>
 </header>
 <main id="world">
-{_summary(store, counts)}
+{_summary(counts)}
 {sections}
 {_requests(store)}
 </main>
@@ -111,17 +111,18 @@ What agents made is marked <b class="new">new</b>; what was taken away again is 
 </html>"""
 
 
-def _summary(store: Store, counts: dict[str, tuple[int, int, int]]) -> str:
+def _summary(counts: dict[str, Count]) -> str:
     """Before and after at a glance."""
-    tiles = []
-    for table in (table for tables in SECTIONS.values() for table in tables):
-        now, start, gone = counts.get(table.kind, (0, 0, 0))
-        title = table.title.split(" (")[0]
-        state = "same" if now == start else "more" if now > start else "less"
-        words = "as at the start" if now == start else f"{start} at the start"
-        taken = f", {gone} made and taken back" if gone else ""
-        tiles.append(f'<li class="{state}"><b>{now}</b> {escape(title)}<small>{words}{taken}</small></li>')
+    tiles = [_tile(table, counts.get(table.kind, Count())) for tables in SECTIONS.values() for table in tables]
     return f'<ul class="tiles" aria-label="Before and after">{"".join(tiles)}</ul>'
+
+
+def _tile(table: Table, count: Count) -> str:
+    state = "more" if count.now > count.start else "less" if count.now < count.start or count.changed else "same"
+    words = "as at the start" if state == "same" else f"{count.start} at the start"
+    words += f", {count.changed} changed" if count.changed else ""
+    words += f", {count.taken_back} made and taken back" if count.taken_back else ""
+    return f'<li class="{state}"><b>{count.now}</b> {escape(table.title.split(" (")[0])}<small>{words}</small></li>'
 
 
 def _section(store: Store, name: str, tables: Sequence[Table]) -> str:
@@ -140,23 +141,28 @@ def _table(store: Store, table: Table) -> str:
     nothing = f'<tr><td colspan="{len(table.columns) + 1}">Nothing here.</td></tr>'
     return (
         f'<article><h3>{escape(table.title)}</h3>{more}<div class="scroll" tabindex="0"><table>'
-        f'<thead><tr>{head}<th scope="col">When</th></tr></thead>'
+        f'<thead><tr><th scope="col">When</th>{head}</tr></thead>'
         f"<tbody>{rows or nothing}</tbody></table></div></article>"
     )
 
 
 def _row(thing: Thing, columns: Sequence[Column]) -> str:
     cells = [escape(str(read(thing.doc))) for _, read in columns]
-    if thing.removed_at is not None:
+    kind, when = _when(thing)
+    if kind == "gone":
         cells = [f"<s>{cell}</s>" for cell in cells]
-        when, kind = f"gone {_ago(thing.removed_at)}", "gone"
-    elif thing.changed_at is not None:
-        when, kind = f"changed {_ago(thing.changed_at)}", "changed"
-    elif not thing.seeded:
-        when, kind = f'<b class="new">new</b> {_ago(thing.made_at)}', "made"
-    else:
-        when, kind = "from the start", "seeded"
-    return f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}<td>{when}</td></tr>'
+    return f'<tr class="{kind}"><td>{when}</td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _when(thing: Thing) -> tuple[str, str]:
+    """What became of it, as a class and in words."""
+    if thing.removed_at is not None:
+        return "gone", f"gone {_ago(thing.removed_at)}"
+    if thing.original is None:
+        return "made", f'<b class="new">new</b> {_ago(thing.made_at)}'
+    if thing.original != thing.doc and thing.changed_at is not None:
+        return "changed", f"changed {_ago(thing.changed_at)}"
+    return "same", "as at the start" if thing.changed_at is None else f"restored {_ago(thing.changed_at)}"
 
 
 def _requests(store: Store) -> str:

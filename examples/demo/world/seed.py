@@ -91,4 +91,4 @@ def _money(store: Store) -> None:
 
 
 def _versioned(spec: Doc) -> Doc:
-    return {"spec": spec, "version": version_of(spec), "generation": 1}
+    return {"spec": spec, "version": version_of(spec)}

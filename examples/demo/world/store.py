@@ -15,7 +15,7 @@ Doc = dict[str, Any]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS thing (
     row INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, doc TEXT NOT NULL,
-    seeded INTEGER NOT NULL DEFAULT 0, made_at REAL NOT NULL, changed_at REAL, removed_at REAL
+    original TEXT, made_at REAL NOT NULL, changed_at REAL, removed_at REAL  -- original: as seeded
 );
 -- A name can be used again once its first bearer is gone. Also serves every look-up by name.
 CREATE UNIQUE INDEX IF NOT EXISTS thing_name ON thing (kind, id) WHERE removed_at IS NULL;
@@ -33,15 +33,28 @@ CREATE TABLE IF NOT EXISTS request (
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of the world: present, or gone since ``removed_at`` (seconds since 1970)."""
+    """One thing: present, or gone since ``removed_at``. ``original`` is how it was at the start, if it was there.
+
+    Times are seconds since 1970.
+    """
 
     kind: str
     id: str
     doc: Doc
-    seeded: bool
+    original: Doc | None
     made_at: float
     changed_at: float | None
     removed_at: float | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many things of a kind there are and were: what the page sums up."""
+
+    now: int = 0
+    start: int = 0
+    changed: int = 0  # of those from the start, other than they were
+    taken_back: int = 0  # made since the start, and gone again
 
 
 class Store:
@@ -81,8 +94,9 @@ class Store:
     def add(self, kind: str, id: str, doc: Doc, *, seeded: bool = False) -> Doc:
         """Make a thing; ``doc`` gets its ``id``."""
         doc = {"id": id, **doc}
-        values = (kind, id, json.dumps(doc), seeded, time.time())
-        self._all("INSERT INTO thing (kind, id, doc, seeded, made_at) VALUES (?, ?, ?, ?, ?)", *values)
+        text = json.dumps(doc, sort_keys=True)
+        values = (kind, id, text, text if seeded else None, time.time())
+        self._all("INSERT INTO thing (kind, id, doc, original, made_at) VALUES (?, ?, ?, ?, ?)", *values)
         return doc
 
     def get(self, kind: str, id: str) -> Doc | None:
@@ -93,7 +107,7 @@ class Store:
     def put(self, kind: str, id: str, doc: Doc) -> Doc:
         """Change a thing that is there."""
         sql = "UPDATE thing SET doc = ?, changed_at = ? WHERE kind = ? AND id = ? AND removed_at IS NULL"
-        self._all(sql, json.dumps(doc), time.time(), kind, id)
+        self._all(sql, json.dumps(doc, sort_keys=True), time.time(), kind, id)
         return doc
 
     def remove(self, kind: str, id: str) -> bool:
@@ -114,13 +128,14 @@ class Store:
         rows = [*self._all(present, kind), *self._all(removed, kind, gone)]
         return [_thing(row) for row in rows]
 
-    def counts(self) -> dict[str, tuple[int, int, int]]:
-        """Per kind: how many there are now, were at the start, and were made and taken away since."""
+    def counts(self) -> dict[str, Count]:
+        """Before and after, per kind."""
         sql = (
-            "SELECT kind, sum(removed_at IS NULL) AS now, sum(seeded) AS start,"
-            " sum(removed_at IS NOT NULL AND NOT seeded) AS gone FROM thing GROUP BY kind"
+            "SELECT kind, sum(removed_at IS NULL) AS now, sum(original IS NOT NULL) AS start,"
+            " sum(removed_at IS NULL AND original IS NOT NULL AND original <> doc) AS changed,"
+            " sum(removed_at IS NOT NULL AND original IS NULL) AS taken_back FROM thing GROUP BY kind"
         )
-        return {row["kind"]: (row["now"], row["start"], row["gone"]) for row in self._all(sql)}
+        return {kind: Count(*numbers) for kind, *numbers in map(tuple, self._all(sql))}
 
     def is_empty(self) -> bool:
         """True before the first seed."""
@@ -161,5 +176,5 @@ class Store:
 
 
 def _thing(row: sqlite3.Row) -> Thing:
-    doc = json.loads(row["doc"])
-    return Thing(row["kind"], row["id"], doc, bool(row["seeded"]), row["made_at"], row["changed_at"], row["removed_at"])
+    doc, original = json.loads(row["doc"]), json.loads(row["original"] or "null")
+    return Thing(row["kind"], row["id"], doc, original, row["made_at"], row["changed_at"], row["removed_at"])

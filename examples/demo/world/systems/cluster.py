@@ -51,7 +51,7 @@ class Cluster(System):
 
     def _replace(self, kind: str, name: str, spec: Doc) -> Doc:
         was = self.see(kind, name)
-        changed = {"id": name, "spec": spec, "version": version_of(spec), "generation": was["generation"] + 1}
+        changed = {"id": name, "spec": spec, "version": version_of(spec)}
         self.store.put(kind, name, changed)
         return {**changed, "previous": was["spec"]}
 
