@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rollback.runs.models import Run, Step, UndoState
 from rollback.runs.states import RunState, StepState
 from rollback.runs.verdicts import Verdict, run_verdict, step_verdict
-from rollback.web.schemas import Instant
+from rollback.web.schemas import Instant, JSONObject
 
 VERDICTS = [verdict.value for verdict in Verdict]
 RUN_STATES = [state.value for state in RunState]
@@ -99,12 +99,13 @@ class ResultOut(serializers.Serializer[Step]):
         return run_verdict(step.run)
 
 
-class BatchItemOut(ResultOut):
+class BatchItemOut(serializers.Serializer[Any]):
     """What one item of a batch is answered: like a result, or the problem document why it was not taken."""
 
     id = serializers.UUIDField(required=False)
-    undo = UndoOut(source="*", required=False)
-    error = serializers.JSONField(required=False)
+    undo = UndoOut(required=False)
+    verdict = serializers.ChoiceField(VERDICTS, required=False)
+    error = JSONObject(required=False)
 
 
 class BatchOut(serializers.Serializer[Any]):
