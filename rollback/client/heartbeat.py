@@ -38,5 +38,7 @@ class Heartbeat:
                 log.warning("heartbeat refused: %s", error)
                 if error.status < 500:
                     return
+            except RuntimeError:
+                return  # the client was closed: httpx says so with this
             except RecourseError as error:
                 log.warning("heartbeat not delivered: %s", error)

@@ -94,7 +94,8 @@ class Recourse:
 
         The arguments are the step's input, the return value is its output. ``effects``, ``produces`` and
         ``undo`` are values, or functions of the return value. ``options`` are those of ``Run.step``. Works on
-        ``async def`` too. The call raises ``NoRun`` outside of ``with recourse.run(…)``.
+        ``async def`` too. The call raises ``NoRun`` outside of ``with recourse.run(…)``. A thread that you
+        start yourself is outside: there use ``run.tool`` or ``contextvars.copy_context().run``.
         """
         return reported(current_run, action, Telling(effects, produces, undo), options)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 
+from rollback.client.errors import Undelivered
 from rollback.client.step import Step
 from rollback.client.types import Effect, Reversibility, Undo
 
@@ -83,13 +84,15 @@ def _asynchronous(function: Callable[..., Any], propose: Callable[..., Step], te
 
 
 def _tell(step: Step, value: Any, telling: Telling) -> None:
-    """Report the return value as the step's output. Whatever else fails, that it was done is reported."""
+    """Report the return value as the step's output. Whatever is wrong with the rest, that it was done is reported."""
     try:
         told = {name: _of(getattr(telling, name), value) for name in ("effects", "produces", "undo")}
-    except BaseException:
+        step.succeeded(value, **told)
+    except Undelivered:
+        raise
+    except Exception:
         step.succeeded(value)
         raise
-    step.succeeded(value, **told)
 
 
 def _of(detail: Any, value: Any) -> Any:

@@ -13,6 +13,8 @@ import httpx
 from rollback.client.errors import ApiError, Unreachable
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+# A 409: the first try of this very call is still under way there, and its answer will be the answer.
+IN_FLIGHT = "idempotency-in-flight"
 _MAX_WAIT = 30.0
 
 
@@ -73,7 +75,7 @@ class Transport:
                 failure: Exception = error
                 asked = None
             except ApiError as error:
-                if error.status not in RETRIED_STATUSES:
+                if error.status not in RETRIED_STATUSES and error.code != IN_FLIGHT:
                     raise
                 failure, asked = error, error.retry_after
             wait = self._backoff.wait(attempt, asked)

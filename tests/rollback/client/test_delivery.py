@@ -25,6 +25,17 @@ def test_a_call_that_may_work_later_is_repeated_under_the_same_key(
     assert len({one.key for one in asked}) == 1
 
 
+def test_a_call_whose_first_try_is_still_under_way_there_is_asked_again(recourse: Recourse, contract: Contract) -> None:
+    in_flight = {"status": 409, "code": "idempotency-in-flight", "detail": "The first one is under way."}
+    contract.troubles.append(Trouble("/steps", 409, {"Retry-After": "0"}, in_flight))
+
+    with recourse.run("refund-batch") as run, run.step("billing.refund"):
+        pass
+
+    assert len({one.key for one in contract.writes("/steps")}) == 1
+    assert len(contract.steps) == 1
+
+
 def test_a_write_whose_answer_was_lost_happens_once(recourse: Recourse, contract: Contract) -> None:
     contract.troubles += [Trouble("/steps", after_acting=True), Trouble("/result", after_acting=True)]
 

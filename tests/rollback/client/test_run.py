@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import date
 
@@ -135,6 +136,19 @@ def test_the_heartbeat_goes_on_until_the_run_ends_and_then_stops(contract: Contr
         time.sleep(0.1)
 
     assert len(contract.writes("/heartbeat")) == beats
+
+
+def test_a_client_that_is_closed_leaves_no_noise_behind(contract: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", noise.append)
+    with Recourse(contract.url, "token", heartbeat_every=0.02) as recourse:
+        recourse.run("refund-batch")
+    beating = [thread for thread in threading.enumerate() if thread.name == "recourse-heartbeat"]
+    for thread in beating:
+        thread.join(2)
+
+    assert not noise
+    assert not any(thread.is_alive() for thread in beating)
 
 
 def test_finished_steps_are_reported_a_thousand_at_a_time_and_refs_reach_across(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rollback.client import Effect, NoRun, Recourse, Undo
+from rollback.client import ApiError, Effect, NoRun, Recourse, Undo
 from rollback.client.jsonable import jsonable
-from tests.rollback.client.contract import Contract
+from tests.rollback.client.contract import Contract, Trouble
 
 
 @dataclass
@@ -101,6 +101,20 @@ def test_that_it_was_done_is_reported_even_if_its_effects_cannot_be_told(
 
     assert contract.writes("/result")[0].body["status"] == "succeeded"
     assert contract.writes("/result")[0].body["output"] == {"name": "Ada"}
+
+
+def test_that_it_was_done_is_reported_even_if_its_effects_are_refused(recourse: Recourse, contract: Contract) -> None:
+    contract.troubles.append(Trouble("/result", 422, body={"code": "unknown-system"}))
+
+    @recourse.tool("directory.create_user", effects=[Effect("no-such-system", "user")])
+    def create_user() -> dict[str, str]:
+        return {"id": "u-1"}
+
+    with pytest.raises(ApiError, match="unknown-system"), recourse.run("onboard-employee"):
+        create_user()
+
+    (step,) = contract.steps.values()
+    assert (step["result"]["output"], step["result"]["effects"]) == ({"id": "u-1"}, [])
 
 
 def test_coroutines_report_themselves_without_stopping_the_loop(recourse: Recourse, contract: Contract) -> None:
