@@ -274,7 +274,11 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *(
-                    [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+                    [
+                        structlog.dev.ConsoleRenderer(
+                            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                        )
+                    ]
                     if DEBUG
                     else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
                 ),

@@ -17,6 +17,7 @@ from rollback.recovery.models import Compensation, Rollback
 from rollback.recovery.sightings import seen
 from rollback.recovery.states import IN_FLIGHT, CompensationState, RollbackState
 from rollback.runs.services import lose_silent_runs
+from rollback.web.idempotency import forget_old_keys
 
 log = structlog.get_logger(__name__)
 WAKE_UP_LOST_AFTER = dt.timedelta(seconds=5)
@@ -30,6 +31,7 @@ def sweep() -> set[UUID]:
     duties: list[Callable[[dt.datetime], object]] = [
         expire_due,
         lose_silent_runs,
+        forget_old_keys,
         lambda moment: to_wake.update(store.take_back_expired(moment)),
         lambda moment: to_wake.update(store.wake_due_retries(moment)),
         lambda moment: to_wake.update(stalled(moment)),
