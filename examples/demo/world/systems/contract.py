@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,15 +18,15 @@ class Refusal(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-class System:
+class System(ABC):
     """One system. ``handle`` runs inside the store's transaction."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
+    @abstractmethod
     def handle(self, method: str, path: list[str], body: Doc) -> tuple[int, Doc]:
         """Answer one request with a status and a document. Raises ``Refusal``."""
-        raise NotImplementedError
 
     def see(self, kind: str, id: str) -> Doc:
         """The thing. Raises ``Refusal`` (404)."""
