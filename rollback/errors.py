@@ -7,6 +7,7 @@
     ├── NotPermitted        403  it is there, and this caller may not do that
     ├── Invalid             422  what was sent does not make sense; names the fields
     ├── Conflict            409  it made sense a moment ago; somebody was faster
+    ├── LengthRequired      411  a body that does not say how long it is
     └── TooLarge            413  more than is taken in one request
 
 The API turns them into RFC 9457 problem documents, pages into a message beside the field.
@@ -74,6 +75,15 @@ class Conflict(Refused):
     code: str = "conflict"
     status = 409
     title = "Conflict"
+
+
+@dataclass
+class LengthRequired(Refused):
+    """A body that does not say how long it is."""
+
+    code: str = "length-required"
+    status = 411
+    title = "Length required"
 
 
 @dataclass

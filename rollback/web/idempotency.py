@@ -25,7 +25,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 
 from rollback.audit.chain import canonical
-from rollback.errors import Conflict, Invalid, Refused
+from rollback.errors import Conflict, Invalid, LengthRequired, Refused
 from rollback.ownership.models import User
 from rollback.web.authentication import AgentCaller
 from rollback.web.models import IdempotencyKey
@@ -46,6 +46,7 @@ class WriteOnceView(APIView):
         method = request.method or ""
         handler = getattr(self, method.lower(), None)
         if method in UNSAFE and handler is not None:
+            _refuse_unknown_length(request)
             setattr(self, method.lower(), partial(self._write_once, handler))
 
     def _write_once(self, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -72,6 +73,12 @@ class WriteOnceView(APIView):
             if response.status_code >= 500:
                 raise
             return response
+
+
+def _refuse_unknown_length(request: Request) -> None:
+    """WSGI hands on no body of unknown length: it would look empty, so it is refused instead."""
+    if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+        raise LengthRequired("Send the body with its Content-Length, not in chunks.")
 
 
 def caller_of(request: Request) -> str:

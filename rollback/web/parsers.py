@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from django.http import UnreadablePostError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -27,7 +28,10 @@ class BoundedJSONParser(BaseParser):
     ) -> Any:
         """The parsed body. Raises ``ParseError`` (400) for what is not JSON."""
         limit = self.max_bytes or settings.API_MAX_BODY_BYTES
-        body: bytes = stream.read(limit + 1)
+        try:
+            body: bytes = stream.read(limit + 1)
+        except UnreadablePostError as error:
+            raise ParseError("The body ended before it was complete.", "malformed-body") from error
         if len(body) > limit:
             raise TooLarge(f"The body is larger than {limit:,} bytes.", "body-too-large")
         if (depth := json_depth(body)) > settings.API_MAX_JSON_DEPTH:

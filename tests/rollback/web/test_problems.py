@@ -123,6 +123,14 @@ def test_a_number_with_thousands_of_digits_is_malformed(office: Office) -> None:
     office.agent.send("POST", "/runs", b'{"workflow": ' + b"9" * 5000 + b"}", {}).refused(400, "malformed-body")
 
 
+def test_a_body_of_unknown_length_is_refused_and_not_taken_for_empty(office: Office) -> None:
+    run = office.run()
+    headers = {"Authorization": f"Bearer {office.agent.key}", "Transfer-Encoding": "chunked"}
+    raw = office.agent.client.generic("POST", f"/api/v1/runs/{run}/heartbeat", headers=headers)
+
+    assert (raw.status_code, raw.json()["code"]) == (411, "length-required")
+
+
 def test_text_that_no_database_stores_is_made_storable(office: Office) -> None:
     run = office.agent.send("POST", "/runs", b'{"workflow": "onboard", "goal": "a\\u0000b\\ud800c"}', {}).ok(201)["id"]
 
