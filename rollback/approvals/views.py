@@ -45,9 +45,7 @@ def _page(
 ) -> HttpResponse:
     person = signed_in(request)
     verdict = form.data.get("verdict", "") if form else request.GET.get("sheet", "")
-    sheets = [
-        (name, form if form and name == verdict else _fresh_form(asked, name)) for name in ("approve", "refuse")
-    ]
+    sheets = [(name, form if form and name == verdict else _fresh_form(asked, name)) for name in ("approve", "refuse")]
     context = {
         "approval": asked,
         "shown": asked.shown,

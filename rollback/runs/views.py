@@ -87,4 +87,3 @@ def draw(steps: list[Step]) -> Layout:
         before = [str(steps[at - 1].pk)] if at else []
         builds_on[str(step.pk)] = before if step.depends_on is None else step.depends_on
     return lay_out([str(step.pk) for step in steps], builds_on)
-
