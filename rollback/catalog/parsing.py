@@ -96,6 +96,8 @@ def _check_bounds(source: Source) -> None:
     aliases = 0
     anchored: list[bool] = []
     for event in YAML(typ="rt", pure=True).parse(source.text):
+        if getattr(event, "tag", None):
+            raise Invalid(f"the tag {event.tag} is not taken: values are plain text, numbers, lists and mappings")
         if isinstance(event, AliasEvent):
             aliases += 1
             if any(anchored):

@@ -52,13 +52,17 @@ def test_nothing_but_move_writes_a_state() -> None:
         if named(path).startswith(("tests/", "examples/", "benchmarks/")) or named(path) in WRITES_STATE:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            updates = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update"
-            if updates and any(keyword.arg == "state" for keyword in node.keywords):  # type: ignore[attr-defined]
+            if isinstance(node, ast.Call) and _updates_state(node):
                 writers.append(f"{named(path)}:{node.lineno}")
             if isinstance(node, ast.Assign) and _assigns_state(node) and not _is_not_stored_yet(path, node):
                 writers.append(f"{named(path)}:{node.lineno}")
 
     assert writers == []
+
+
+def _updates_state(node: ast.Call) -> bool:
+    updates = isinstance(node.func, ast.Attribute) and node.func.attr == "update"
+    return updates and any(keyword.arg == "state" for keyword in node.keywords)
 
 
 def _assigns_state(node: ast.Assign) -> bool:
