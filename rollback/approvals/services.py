@@ -60,7 +60,7 @@ def decide(approval: Approval, person: User, verdict: str, reason: str, shown_ha
     """
     reason = reason.strip()
     with transaction.atomic():
-        approval = Approval.objects.select_for_update(of=("self",)).select_related("step", "run").get(pk=approval.pk)
+        approval = _lock(approval)
         _check_open(approval)
         _check_person(approval, person)
         _check_words(approval, verdict, reason, shown_hash)
@@ -69,6 +69,12 @@ def decide(approval: Approval, person: User, verdict: str, reason: str, shown_ha
         record(approval.audit_chain(), "approval.decision", person.actor(), facts)
         _conclude(approval, verdict, person)
     return approval
+
+
+def _lock(approval: Approval) -> Approval:
+    """The approval as it is stored, locked after its run: whoever ends a run takes the two in this order too."""
+    Run.objects.select_for_update(of=("self",)).get(pk=approval.run_id)
+    return Approval.objects.select_for_update(of=("self",)).select_related("step", "run").get(pk=approval.pk)
 
 
 def _check_open(approval: Approval) -> None:
@@ -127,14 +133,19 @@ def _move_step(approval: Approval, action: str, actor: Actor) -> None:
 
 def expire_due(now: dt.datetime, limit: int = 200) -> int:
     """Expire what nobody answered in time: it counts as refused. Answers how many."""
-    due = Approval.objects.filter(state=ApprovalState.PENDING, expires_at__lte=now)
+    due = Approval.objects.filter(state=ApprovalState.PENDING, expires_at__lte=now).order_by("expires_at")
+    return sum(_expire(approval) for approval in due[:limit])
+
+
+def _expire(approval: Approval) -> bool:
+    """Expire one request, unless it was answered just now."""
     with transaction.atomic():
-        rows = due.select_for_update(skip_locked=True, of=("self",)).select_related("step")
-        expired = list(rows.order_by("expires_at")[:limit])
-        for approval in expired:
-            move(approval, "expire", RECOURSE)
-            _move_step(approval, "expire", RECOURSE)
-    return len(expired)
+        approval = _lock(approval)
+        if approval.state != ApprovalState.PENDING:
+            return False
+        move(approval, "expire", RECOURSE)
+        _move_step(approval, "expire", RECOURSE)
+    return True
 
 
 def withdraw_for_run(run: Run, actor: Actor) -> None:

@@ -7,9 +7,10 @@ are refused when the run does not run any more.
 import datetime as dt
 import hashlib
 
+import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from rollback import signals
@@ -27,6 +28,8 @@ from rollback.runs.results import RESULT_FIELDS, apply_result, effects_of, resul
 from rollback.runs.states import RunState, StepState
 from rollback.runs.undo import brought_undo, foreseen_undo
 from rollback.runs.verdicts import Verdict, step_verdict
+
+log = structlog.get_logger(__name__)
 
 
 def open_run(token: AgentToken, reported: ReportedRun) -> tuple[Run, bool]:
@@ -198,12 +201,26 @@ def _end(run: Run, action: str, actor: Actor, error: str = "") -> None:
 
 
 def lose_silent_runs(now: dt.datetime, limit: int = 100) -> int:
-    """Give up the runs that gave no sign of life for ``RUN_LOST_AFTER_SECONDS``; answers how many."""
+    """Give up the runs that gave no sign of life for ``RUN_LOST_AFTER_SECONDS``; answers how many.
+
+    One that cannot be given up does not keep the others from it: it is logged, and tried again next time.
+    """
     silent_since = now - dt.timedelta(seconds=settings.RUN_LOST_AFTER_SECONDS)
+    silent = Run.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=silent_since).order_by("heartbeat_at")
+    lost = 0
+    for pk in silent.values_list("pk", flat=True)[:limit]:
+        try:
+            lost += _lose(silent.filter(pk=pk))
+        except Exception:
+            log.exception("a silent run could not be given up", run=str(pk))
+    return lost
+
+
+def _lose(silent: QuerySet[Run]) -> bool:
+    """Give up one run, unless somebody works on it or it has given a sign of life just now."""
     with transaction.atomic():
-        silent = Run.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=silent_since)
-        rows = silent.select_for_update(skip_locked=True, of=("self",)).select_related("workflow", "version")
-        lost = list(rows.order_by("heartbeat_at")[:limit])
-        for run in lost:
-            _end(run, "lose", RECOURSE, "The agent gave no sign of life.")
-    return len(lost)
+        run = silent.select_for_update(skip_locked=True, of=("self",)).select_related("workflow", "version").first()
+        if run is None:
+            return False
+        _end(run, "lose", RECOURSE, "The agent gave no sign of life.")
+    return True

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -172,7 +173,7 @@ def _check_order(recourse: Recourse, page: Page, run_url: str) -> None:
             if step["id"] in spans and needed in spans:
                 assert spans[step["id"]][1] <= spans[needed][0], step["action"]
     edges = sorted(spans.values())
-    assert any(later[0] < earlier[1] for earlier, later in zip(edges, edges[1:], strict=False))
+    assert any(later[0] < earlier[1] for earlier, later in pairwise(edges))
     assert all(c["verified"] for c in rollback["compensations"])
 
 

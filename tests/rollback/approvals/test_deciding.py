@@ -171,6 +171,33 @@ def test_two_answers_at_once_have_one_effect() -> None:
     assert Decision.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_answers_and_ends_of_runs_at_once_never_stand_in_each_others_way() -> None:
+    office = open_office()
+    runs = [office.run() for _ in range(5)]
+    approvals = [stored_step(office.step(run, REFUND, input={"amount": 1000})).approvals.get() for run in runs]
+    for run in runs:
+        office.step(run)  # without a result: the end of the run has a step to put in doubt first
+    person, gate, answers = Caller(make_personal_key(office.system_owner)), threading.Barrier(2), []
+
+    def work(caller: Caller, calls: list[tuple[str, dict[str, str]]]) -> None:
+        for path, body in calls:
+            gate.wait()
+            answers.append(caller.post(path, body).status)
+        connection.close()
+
+    decide_all = [(f"/approvals/{approval.pk}/decide", {"verdict": "approve"}) for approval in approvals]
+    finish_all = [(f"/runs/{run}/finish", {"status": "failed"}) for run in runs]
+    threads = [threading.Thread(target=work, args=args) for args in ((person, decide_all), (office.agent, finish_all))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(answers) == 10
+    assert set(answers) <= {200, 409}
+
+
 def test_invariant_8_who_asks_never_approves(office: Office) -> None:
     approval = ask(office)
     approval.requester = office.system_owner

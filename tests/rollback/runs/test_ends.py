@@ -79,6 +79,23 @@ def test_a_run_without_a_sign_of_life_is_lost(office: Office, settings: Any) -> 
     assert stored_step(step).state == "in_doubt"
 
 
+def test_a_run_that_cannot_be_given_up_does_not_keep_the_others_from_it(office: Office) -> None:
+    first, second = office.run(), office.run()
+    Run.objects.update(heartbeat_at=timezone.now() - timedelta(days=1))
+
+    def fail(run: Run, **_: Any) -> None:
+        if str(run.pk) == first:
+            raise RuntimeError("no")
+
+    signals.run_ended.connect(fail)
+    try:
+        assert lose_silent_runs(timezone.now()) == 1
+    finally:
+        signals.run_ended.disconnect(fail)
+
+    assert (stored_run(first).state, stored_run(second).state) == ("running", "lost")
+
+
 def test_a_halted_run_tells_its_agent_everywhere(office: Office) -> None:
     run = office.run()
     waiting, cleared = office.step(run, MAIL), office.step(run)
