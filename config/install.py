@@ -4,6 +4,7 @@ Skips what is there already. Every failure is one clear line.
 """
 
 import hashlib
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +29,16 @@ def main(lock: Path) -> None:
     pip = [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
     run([*pip, "--require-hashes", "-r", str(UV_LOCK)], f"Cannot install {UV_LOCK.name}: see above.")
     uv = [str(PYTHON), "-m", "uv", "--quiet", "pip", "install", "--require-hashes", "--python", str(PYTHON)]
+    if machine_has_certificates():
+        uv.append("--system-certs")
     run([*uv, "-r", str(lock)], f"Cannot install {lock.name}: is the lock whole, and can the package index be reached?")
     stamp.write_text(wanted)
+
+
+def machine_has_certificates() -> bool:
+    """Whether the machine says whom to trust: uv asks only its own list otherwise, and misses a company's proxy."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or (paths.capath is not None and any(Path(paths.capath).iterdir()))
 
 
 def run(command: list[str], complaint: str) -> None:
