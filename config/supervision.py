@@ -1,6 +1,8 @@
 """Processes under one supervisor: ports, the embedded Redis, and who ends with whom."""
 
+import io
 import os
+import signal
 import socket
 import sys
 import threading
@@ -9,11 +11,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from honcho.manager import Manager
 from honcho.printer import Printer
 
 READY_WITHIN_SECONDS = 60
+
+
+class Lines(Printer):  # type: ignore[misc]  # honcho has no types
+    """What the processes print. When nobody reads it any more nobody can press Ctrl-C either: everything stops."""
+
+    def write(self, message: Any) -> None:
+        """Print one message, or begin to stop."""
+        try:
+            super().write(message)
+        except OSError:
+            self.output = io.StringIO()
+            _stop()
 
 
 class CannotStart(Exception):
@@ -64,17 +79,23 @@ def redis_command() -> tuple[str, str] | None:
 def supervise(processes: Mapping[str, str], health: str, lines: Mapping[str, str]) -> int:
     """Run ``processes`` until one ends or a signal comes; print ``lines`` once ``health`` answers.
 
-    Answers 0 after SIGINT or SIGTERM, 1 when a process ended by itself (it is named).
+    Answers 0 after SIGINT, SIGTERM or SIGHUP (the terminal was closed), 1 when a process ended by itself (it is named).
     """
-    manager = Manager(Printer(sys.stdout, time_format="%H:%M:%S"))
+    manager = Manager(Lines(sys.stdout, time_format="%H:%M:%S"))
     for name, command in processes.items():
         manager.add_process(name, f"exec {command}")
+    signal.signal(signal.SIGHUP, lambda *_: _stop())
     threading.Thread(target=_announce, args=(health, lines), daemon=True).start()
     manager.loop()
     stopped_by_signal = manager.returncode in (130, 143)
     if not stopped_by_signal:
         print("A process ended by itself, so everything was stopped: see its last lines above.", file=sys.stderr)
     return 0 if stopped_by_signal else 1
+
+
+def _stop() -> None:
+    """As Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _announce(health: str, lines: Mapping[str, str]) -> None:
