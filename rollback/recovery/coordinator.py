@@ -12,19 +12,23 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from rollback.recovery import store
-from rollback.recovery.executors import executors
-from rollback.recovery.executors.contract import Call, Outcome, Result
-from rollback.recovery.store import CHECK, EXECUTE, VERIFY, Claim, LeaseLost
+from rollback.recovery import leases, store
+from rollback.recovery.acting import act
+from rollback.recovery.claims import VERIFY, Claim, LeaseLost
+from rollback.recovery.executors.contract import Outcome, Result
+from rollback.recovery.store import Taken
 
 log = structlog.get_logger(__name__)
 LOOK_AGAIN_SECONDS = 0.5
-DEFAULT_TIMEOUT = 10.0
 
 
 @dataclass
 class Coordinator:
-    """One worker's stay with one rollback. ``run`` answers whether work is left (the time slice is over)."""
+    """One worker's stay with one rollback. ``run`` answers whether work is left (the time slice is over).
+
+    ``lanes`` calls are made at the same time; half as many again are claimed ahead, so that no lane waits for
+    the database.
+    """
 
     rollback: UUID
     pool: ThreadPoolExecutor
@@ -33,28 +37,55 @@ class Coordinator:
     _flying: dict[Future[Outcome], Claim] = field(default_factory=dict)
     _looking_again: list[tuple[float, Claim]] = field(default_factory=list)
     _renewed: float = field(default_factory=time.monotonic)
+    _claim_at: float = 0.0  # when there may be something to claim; infinity: nothing is known to be ready
+    _ends: float = 0.0
 
     def run(self) -> bool:
         """Work until nothing is in flight and nothing is ready, or the time slice is over."""
-        ends = time.monotonic() + self.slice_seconds
+        self._ends = time.monotonic() + self.slice_seconds
         while True:
-            in_time = time.monotonic() < ends
-            if in_time:
-                for claimed in store.claim(self.rollback, self.lanes - self._held()):
-                    self._submit(claimed)
-            if not self._held():
-                break
-            self._resubmit_due()
-            self._collect()
-            self._renew_leases()
-        store.conclude(self.rollback)
-        return not in_time
+            self._claim()
+            if self._held():
+                self._resubmit_due()
+                self._collect()
+                self._renew_leases()
+            elif self._is_over() or not self._wait_for_room():
+                if not store.conclude(self.rollback) or self._is_over():
+                    return self._is_over()
+                self._claim_at = 0.0
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._ends
 
     def _held(self) -> int:
         return len(self._flying) + len(self._looking_again)
 
+    def _claim(self) -> None:
+        """Claim when there is something to claim and enough room for it to be worth a visit to the database."""
+        most, held = self.lanes * 3 // 2, self._held()
+        if self._is_over() or time.monotonic() < self._claim_at or most - held < max(1, most // 3):
+            return
+        taken = store.claim(self.rollback, most - held)
+        for claimed in taken.claims:
+            self._submit(claimed)
+        self._note(taken)
+
+    def _note(self, taken: Taken) -> None:
+        now = time.monotonic()
+        if taken.again_in is not None:
+            self._claim_at = now + taken.again_in
+        else:
+            self._claim_at = now if taken.more else float("inf")
+
+    def _wait_for_room(self) -> bool:
+        """Nothing is in flight: wait until the systems bear more, if that is all that is missing."""
+        if self._claim_at == float("inf"):
+            return False
+        time.sleep(max(0.0, min(self._claim_at, self._ends) - time.monotonic()))
+        return True
+
     def _submit(self, claimed: Claim) -> None:
-        self._flying[self.pool.submit(_act, claimed)] = claimed
+        self._flying[self.pool.submit(act, claimed)] = claimed
 
     def _resubmit_due(self) -> None:
         now = time.monotonic()
@@ -65,11 +96,13 @@ class Coordinator:
 
     def _collect(self) -> None:
         """Settle what has come back; wait for it at most until something else is due."""
-        pause = min([at - time.monotonic() for at, _ in self._looking_again] + [self._renew_every() / 2])
+        moments = [at for at, _ in self._looking_again] + ([] if self._is_over() else [self._claim_at])
+        now = time.monotonic()
+        pause = max(0.0, min([at - now for at in moments if at > now] + [self._renew_every() / 2]))
         if not self._flying:
-            time.sleep(max(0.0, pause))
+            time.sleep(pause)
             return
-        done, _ = wait(self._flying, timeout=max(0.0, pause), return_when=FIRST_COMPLETED)
+        done, _ = wait(self._flying, timeout=pause, return_when=FIRST_COMPLETED)
         for future in done:
             self._settle(self._flying.pop(future), future.result())
 
@@ -77,13 +110,16 @@ class Coordinator:
         if claimed.phase == VERIFY and _worth_another_look(claimed, outcome):
             self._looking_again.append((time.monotonic() + LOOK_AGAIN_SECONDS, claimed))
             return
+        want = 0 if self._is_over() else self.lanes - self._held()
         try:
-            following = store.settle(claimed, outcome)
+            taken = store.settle(claimed, outcome, want)
         except LeaseLost:
             log.warning("lease lost", rollback=str(self.rollback), compensation=str(claimed.compensation))
             return
-        if following is not None:
+        for following in taken.claims:
             self._submit(following)
+        if taken.more:
+            self._claim_at = min(self._claim_at, time.monotonic())
 
     def _renew_every(self) -> float:
         return float(settings.LEASE_SECONDS) / 3
@@ -91,33 +127,7 @@ class Coordinator:
     def _renew_leases(self) -> None:
         if time.monotonic() - self._renewed > self._renew_every():
             self._renewed = time.monotonic()
-            store.renew([*self._flying.values(), *(claimed for _, claimed in self._looking_again)])
-
-
-def _act(claimed: Claim) -> Outcome:
-    """Carry out one phase outside. Runs in the pool: no database here."""
-    name = {CHECK: "drift_check", EXECUTE: "compensation", VERIFY: "verification"}[claimed.phase]
-    part = claimed.undo[name]
-    executor = claimed.undo["compensation"]["executor"] if claimed.phase == EXECUTE else "http"
-    expect = part.get("succeeds_when") if claimed.phase == EXECUTE else part.get("expect")
-    call = Call(claimed.target, part.get("request") or {}, expect, claimed.variables)
-    if executor not in executors():
-        return Outcome(Result.PERMANENT, f"There is no executor called {executor}.")
-    try:
-        outcome = executors()[executor].execute(call, claimed.key, float(part.get("timeout") or DEFAULT_TIMEOUT))
-    except Exception as error:  # an executor of somebody else's must not take the worker down
-        log.exception("executor failed", executor=executor, compensation=str(claimed.compensation))
-        return Outcome(Result.PERMANENT, f"The executor {executor} failed: {type(error).__name__}.")
-    return _in_words(claimed.phase, outcome)
-
-
-def _in_words(phase: str, outcome: Outcome) -> Outcome:
-    """A failed look, told apart from a failed call."""
-    if outcome.result is Result.PERMANENT and phase == CHECK:
-        return Outcome(outcome.result, f"Changed since the agent left it: {outcome.detail}", outcome.status)
-    if outcome.result is Result.PERMANENT and phase == VERIFY:
-        return Outcome(outcome.result, f"Not seen to be restored: {outcome.detail}", outcome.status)
-    return outcome
+            leases.renew([*self._flying.values(), *(claimed for _, claimed in self._looking_again)])
 
 
 def _worth_another_look(claimed: Claim, outcome: Outcome) -> bool:
@@ -125,4 +135,4 @@ def _worth_another_look(claimed: Claim, outcome: Outcome) -> bool:
     if outcome.result is Result.SUCCEEDED or claimed.executed_at is None:
         return False
     elapsed = (timezone.now() - claimed.executed_at).total_seconds()
-    return elapsed < float(claimed.undo["verification"].get("within") or 0)
+    return elapsed < float(claimed.part.get("within") or 0)

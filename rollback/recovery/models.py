@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from rollback.audit.ids import new_id
 from rollback.audit.machine import Machine
-from rollback.catalog.models import Runbook
+from rollback.catalog.models import Runbook, System
 from rollback.recovery.states import COMPENSATION, ROLLBACK, CompensationState, RollbackState
 from rollback.runs.models import Run, Step, choices_of
 
@@ -29,6 +29,7 @@ class Rollback(models.Model):
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     started_by_name = models.CharField(max_length=200)
     on_failure = models.CharField(max_length=10)  # hold | continue
+    systems = models.JSONField(default=list)  # ids of the systems that its compensations touch
     state = models.CharField(max_length=20, choices=choices_of(ROLLBACK), default=RollbackState.DRAFT)
     state_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
@@ -64,11 +65,15 @@ class Compensation(models.Model):
     MACHINE: ClassVar[Machine] = COMPENSATION
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    rollback = models.ForeignKey(Rollback, on_delete=models.CASCADE, related_name="compensations")
+    # Found by the constraint below, which begins with it. This row is written four times in its life, so every
+    # index that nothing reads is left out.
+    rollback = models.ForeignKey(Rollback, on_delete=models.CASCADE, related_name="compensations", db_index=False)
     step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="compensations")
+    system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="+", db_index=False)
     position = models.PositiveIntegerField()
-    key = models.CharField(max_length=64, unique=True)
+    key = models.CharField(max_length=64)  # made from the id: as unique as that
     undo = models.JSONField(null=True)  # the step's frozen undo, copied: the step's may not change it any more
+    expires_at = models.DateTimeField(null=True)  # when the step's undo window passes
     in_doubt = models.BooleanField(default=False)
     waits_for = models.PositiveIntegerField(default=0)  # how many before it are not settled yet
     state = models.CharField(max_length=15, choices=choices_of(COMPENSATION), default=CompensationState.BLOCKED)
@@ -79,26 +84,37 @@ class Compensation(models.Model):
     # The lease. Every claim raises the fence; a settle names the fence it claimed with, or changes nothing.
     fence = models.PositiveBigIntegerField(default=0)
     leased_until = models.DateTimeField(null=True)
+    leased_by = models.PositiveIntegerField(null=True)  # the worker's lifeline, where the database knows lifelines
     started_at = models.DateTimeField(null=True)
     executed_at = models.DateTimeField(null=True)  # the call was recorded as done: it is not made again
     ended_at = models.DateTimeField(null=True)
     verified = models.BooleanField(default=False)
     last_error = models.TextField(blank=True)
     handed_to = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="compensations_handed_over"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="compensations_handed_over",
+        db_index=False,
     )
     handed_at = models.DateTimeField(null=True)
-    runbook = models.ForeignKey(Runbook, null=True, on_delete=models.PROTECT, related_name="+")
+    runbook = models.ForeignKey(Runbook, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     evidence = models.TextField(blank=True)  # what the person did, in their words
-    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rollback", "step"], name="compensation_once_per_step")]
         indexes = [
             # A worker's claim of what is ready in one rollback, and the page's counts by state.
             models.Index(fields=["rollback", "state", "position"], name="compensation_claim"),
-            # The sweeper: leases that ran out, and retries that are due.
-            models.Index(fields=["leased_until"], name="compensation_lease"),
+            # How many calls a system has to bear now; and the sweeper: leases that ran out, retries that are due.
+            models.Index(
+                fields=["system", "leased_until"],
+                condition=models.Q(state__in=["checking", "executing", "verifying"]),
+                name="compensation_in_flight",
+            ),
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(state="retry_wait"), name="compensation_retry_due"
             ),
@@ -117,7 +133,8 @@ class Compensation(models.Model):
 class CompensationOrder(models.Model):
     """``first`` must be settled before ``then`` may start."""
 
-    first = models.ForeignKey(Compensation, on_delete=models.CASCADE, related_name="unblocks")
+    # Found by the constraint below, which begins with it.
+    first = models.ForeignKey(Compensation, on_delete=models.CASCADE, related_name="unblocks", db_index=False)
     then = models.ForeignKey(Compensation, on_delete=models.CASCADE, related_name="blocked_by")
 
     class Meta:
@@ -127,7 +144,8 @@ class CompensationOrder(models.Model):
 class Attempt(models.Model):
     """One try at one phase of a compensation, recorded before it is made and again when it ends."""
 
-    compensation = models.ForeignKey(Compensation, on_delete=models.CASCADE, related_name="attempts")
+    # Found by the index below, which begins with it.
+    compensation = models.ForeignKey(Compensation, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     number = models.PositiveIntegerField()
     phase = models.CharField(max_length=10)  # check | execute | verify
     fence = models.PositiveBigIntegerField()
@@ -140,6 +158,14 @@ class Attempt(models.Model):
     class Meta:
         # A compensation's history in order.
         indexes = [models.Index(fields=["compensation", "started_at"], name="attempt_history")]
+
+
+class SystemPace(models.Model):
+    """The token bucket of a system that has a rate: ``tokens`` calls were free ``at`` a moment."""
+
+    system = models.OneToOneField(System, primary_key=True, on_delete=models.CASCADE, related_name="pace")
+    tokens = models.FloatField()
+    at = models.DateTimeField()
 
 
 class WorkerSighting(models.Model):

@@ -64,6 +64,7 @@ def start_rollback(
 def _create(
     run: Run, scope: dict[str, Any], reason: str, plan: Plan, person: User | None, incident_id: UUID | None
 ) -> Rollback:
+    steps = {step.pk: step for step in run.steps.all()}
     try:
         with transaction.atomic():
             rollback = Rollback.objects.create(
@@ -75,10 +76,10 @@ def _create(
                 started_by=person,
                 started_by_name=person.name if person else RECOURSE.name,
                 on_failure=run.version.on_compensation_failure,
+                systems=sorted({str(step.system_id) for step in steps.values()}),
             )
     except IntegrityError as error:
         raise Conflict("A rollback of this run is under way.", "rollback-underway") from error
-    steps = {step.pk: step for step in run.steps.all()}
     rows = {p.step: _compensation(rollback, at, p, steps[p.step]) for at, p in enumerate(_recorded_steps(plan), 1)}
     Compensation.objects.bulk_create(rows.values(), batch_size=500)
     store.order([(rows[first], rows[p.step]) for p in plan.to_do for first in p.after])
@@ -99,9 +100,11 @@ def _compensation(rollback: Rollback, position: int, planned: PlannedStep, step:
         id=identity,
         rollback=rollback,
         step=step,
+        system_id=step.system_id,
         position=position,
         key=f"recourse-{identity}",
         undo=step.undo if planned.treatment is Treatment.UNDO else None,
+        expires_at=step.undo_expires_at,
         in_doubt=planned.in_doubt,
         waits_for=len(planned.after),
         state=state,
@@ -158,6 +161,7 @@ def retry_compensation(compensation: Compensation, person: User) -> None:
     allowed = compensation.attempts_made + Retry.of(compensation.undo).attempts
     again = {"attempts_allowed": allowed, "handed_to": None, "executed_at": None}
     with transaction.atomic():
+        store.hold(compensation.rollback_id)
         move(compensation, "try_again", person.actor(), set=again)
         _attend(compensation, person.actor())
 
@@ -171,6 +175,7 @@ def finish_by_hand(compensation: Compensation, person: User, evidence: str) -> N
         raise Invalid("Say what you did and where it can be seen.", "evidence-required")
     done = {"ended_at": timezone.now(), "ended_by": person, "evidence": evidence.strip()}
     with transaction.atomic():
+        store.hold(compensation.rollback_id)
         move(compensation, "finish_by_hand", person.actor(), set=done, payload={"evidence": evidence.strip()})
         store.release_dependents(compensation, person.actor())
         _attend(compensation, person.actor())

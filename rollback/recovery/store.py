@@ -1,13 +1,16 @@
-"""Claim and settle: the only place where the engine touches the database.
+"""Claim and settle: how the engine reads and writes what it works on.
 
 The worker claims (commits), acts outside any transaction, and settles (commits). Every claim raises the
 compensation's fence; a settle names the fence it claimed with. A worker whose lease ran out therefore
 changes nothing, however late it wakes up (``LeaseLost``).
+
+Every transaction that changes something of a rollback locks the rollback's row first. What can go wrong is
+decided here, row by row; the good way on PostgreSQL is ``hot.py``.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -20,81 +23,98 @@ from rollback import signals
 from rollback.audit.actors import RECOURSE, Actor
 from rollback.audit.services import move
 from rollback.errors import Conflict
+from rollback.recovery import hot, lifeline, limits
 from rollback.recovery.backoff import Retry
-from rollback.recovery.executors.contract import Outcome, Result, Target
+from rollback.recovery.claims import CHECK, EXECUTE, VERIFY, Claim, LeaseLost, first_phase, target_of
+from rollback.recovery.executors.contract import Outcome, Result
 from rollback.recovery.models import Attempt, Compensation, CompensationOrder, Rollback
 from rollback.recovery.states import IN_FLIGHT, SETTLED, CompensationState, RollbackState
 from rollback.runs.states import RunState
 
-CHECK, EXECUTE, VERIFY = "check", "execute", "verify"
 NOTHING_TO_EXECUTE = "There is nothing for software to execute: its owner takes it back by hand."
 WINDOW_PASSED = "The undo window passed before its turn came."
 
 
-class LeaseLost(Exception):
-    """Somebody else has this compensation now: what we did is theirs to find out, we record nothing."""
+@dataclass
+class Taken:
+    """What a claim gave. ``more``: more may be ready; ``again_in``: its systems bear more in so many seconds."""
+
+    claims: list[Claim] = field(default_factory=list)
+    more: bool = False
+    again_in: float | None = None
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One compensation in our hands until the lease ends, with all that is needed to act without the database."""
-
-    compensation: UUID
-    rollback: UUID
-    fence: int
-    key: str
-    phase: str
-    undo: Mapping[str, Any]
-    target: Target
-    variables: Mapping[str, Any]
-    executed_at: dt.datetime | None
-
-
-def claim(rollback_id: UUID, limit: int) -> list[Claim]:
+def claim(rollback_id: UUID, limit: int) -> Taken:
     """Take up to ``limit`` compensations of a running rollback whose turn has come, each with a fresh lease."""
+    if limit < 1:
+        return Taken()
+    worker = lifeline.hold()
     with transaction.atomic(durable=True):
-        running = Rollback.objects.filter(pk=rollback_id, state=RollbackState.RUNNING)
-        if limit < 1 or not _lock(running, no_key=True).exists():
-            return []
-        ready = Compensation.objects.filter(rollback=rollback_id, state=CompensationState.READY)
-        rows = _lock(ready.select_related("step__system").order_by("position"), skip_locked=True)[:limit]
-        return [claimed for row in rows if (claimed := _claim_one(row)) is not None]
+        rollback = hold(rollback_id, RollbackState.RUNNING)
+        if rollback is None:
+            return Taken()
+        room = limits.room_for(rollback.systems, timezone.now())
+        taken = Taken(again_in=room.again_in)
+        if hot.available():
+            taken.claims = hot.take(rollback_id, room, limit, worker)
+            for claimed in taken.claims:
+                room.use(claimed.system)
+        if len(taken.claims) < limit:
+            taken.claims += _take_one_by_one(rollback_id, room, limit - len(taken.claims), worker)
+        _pace(room, taken.claims)
+    taken.more = len(taken.claims) == limit or taken.again_in is not None
+    return taken
 
 
-def _lock(rows: "QuerySet[Any]", **how: bool) -> "QuerySet[Any]":
+def hold(rollback_id: UUID, *states: RollbackState) -> Rollback | None:
+    """The rollback's row, locked: whoever changes something of it, or of its compensations, comes here first.
+
+    None when it is in none of ``states`` (none given: any state will do).
+    """
+    rows = Rollback.objects.filter(pk=rollback_id)
+    rows = rows.filter(state__in=states) if states else rows
+    return rows.select_for_update(no_key=True).first()
+
+
+def _take_one_by_one(rollback_id: UUID, room: limits.Room, limit: int, worker: int | None) -> list[Claim]:
+    """What takes judgement: nothing to execute, or too late; and all that there is room for where nothing is hot."""
+    judged = (
+        Q(undo__isnull=True)
+        | Q(undo__compensation__executor="manual")
+        | Q(expires_at__lte=timezone.now(), executed_at=None)
+    )
+    if not hot.available():
+        judged |= Q(system__in=[system for system, free in room.free.items() if free > 0])
+    ready = Compensation.objects.filter(judged, rollback=rollback_id, state=CompensationState.READY)
+    rows = lock(ready.select_related("step__action", "system", "rollback__run").order_by("position"))
+    return [claimed for row in rows[:limit] if (claimed := _claim_one(row, room, worker)) is not None]
+
+
+def lock(rows: "QuerySet[Any]", **how: bool) -> "QuerySet[Any]":
     """``FOR UPDATE`` of the rows themselves on PostgreSQL; on SQLite the IMMEDIATE transaction holds all of it."""
     return rows.select_for_update(of=("self",), **how)
 
 
-def _claim_one(row: Compensation) -> Claim | None:
-    if row.step.undo_expires_at is not None and row.step.undo_expires_at <= timezone.now() and not row.executed_at:
+def _claim_one(row: Compensation, room: limits.Room, worker: int | None) -> Claim | None:
+    if row.expires_at is not None and row.expires_at <= timezone.now() and not row.executed_at:
         move(row, "give_up", RECOURSE, set={"ended_at": timezone.now(), "last_error": WINDOW_PASSED})
         release_dependents(row, RECOURSE)
         return None
     if not row.undo or row.undo["compensation"]["executor"] == "manual":
-        _hand_over(row, NOTHING_TO_EXECUTE)
+        hand_over(row, NOTHING_TO_EXECUTE)
         return None
-    return _take(row, _first_phase(row))
+    if not room.use(row.system_id):
+        return None
+    return _take(row, first_phase(row.undo, row.executed_at is not None), worker)
 
 
-def _first_phase(row: Compensation) -> str:
-    if row.executed_at is not None and _part(row, VERIFY):
-        return VERIFY
-    return CHECK if _part(row, CHECK) else EXECUTE
-
-
-def _part(row: Compensation, phase: str) -> Mapping[str, Any] | None:
-    name = {CHECK: "drift_check", EXECUTE: "compensation", VERIFY: "verification"}[phase]
-    part: Mapping[str, Any] | None = (row.undo or {}).get(name)
-    return part
-
-
-def _take(row: Compensation, phase: str) -> Claim:
+def _take(row: Compensation, phase: str, worker: int | None) -> Claim:
     """Enter ``phase`` under a new fence and write down the try before it is made."""
     now, fence = timezone.now(), row.fence + 1
     taken = {
         "fence": fence,
         "leased_until": now + dt.timedelta(seconds=settings.LEASE_SECONDS),
+        "leased_by": worker,
         "attempts_made": row.attempts_made + 1,
         "started_at": row.started_at or now,
         "next_attempt_at": None,
@@ -105,32 +125,67 @@ def _take(row: Compensation, phase: str) -> Claim:
 
 def _begin(row: Compensation, phase: str) -> Claim:
     Attempt.objects.create(compensation=row, number=row.attempts_made, phase=phase, fence=row.fence)
-    system = row.step.system
-    target = Target(system.slug, system.base_url, tuple(system.allowed_hosts), system.allow_http, system.allow_private)
-    variables = {"input": row.step.input, "output": row.step.output}
-    return Claim(row.pk, row.rollback_id, row.fence, row.key, phase, row.undo or {}, target, variables, row.executed_at)
+    return Claim(
+        compensation=row.pk,
+        rollback=row.rollback_id,
+        system=row.system_id,
+        fence=row.fence,
+        key=row.key,
+        phase=phase,
+        undo=row.undo or {},
+        target=target_of(row.system),
+        variables={"input": row.step.input, "output": row.step.output},
+        executed_at=row.executed_at,
+    )
 
 
-def settle(claimed: Claim, outcome: Outcome) -> Claim | None:
-    """Record how a phase ended. Answers the claim for the next phase, or None when it is out of our hands.
+def _pace(room: limits.Room, claims: Sequence[Claim]) -> None:
+    """Count the calls of ``claims`` (one for each part of an undo) where their system has a rate."""
+    calls: dict[UUID, int] = {}
+    for claimed in claims:
+        parts = sum(claimed.has(phase) for phase in (CHECK, EXECUTE, VERIFY))
+        calls[claimed.system] = calls.get(claimed.system, 0) + parts
+    for system, count in calls.items():
+        limits.spend(room.systems[system], count, timezone.now())
+
+
+def settle(claimed: Claim, outcome: Outcome, want: int = 0) -> Taken:
+    """Record how a phase ended. Answers what to go on with: its next phase, or up to ``want`` that it freed.
 
     Raises ``LeaseLost``, having changed nothing, when the claim's fence is no longer the compensation's.
     """
+    following = _following(claimed) if outcome.result is Result.SUCCEEDED else None
+    if hot.available() and outcome.result is Result.SUCCEEDED:
+        if following is not None:
+            return Taken([hot.advance(claimed, outcome, following)])
+        claims, more = hot.finish(claimed, outcome, want, lifeline.hold())
+        return Taken(claims, more)
     try:
         with transaction.atomic(durable=True):
+            hold(claimed.rollback)
             row = _mine(claimed)
             _end_attempt(claimed, outcome)
-            if outcome.result is Result.SUCCEEDED:
-                return _advance(row, claimed)
-            _failed(row, claimed, outcome)
-            return None
+            if outcome.result is not Result.SUCCEEDED:
+                _failed(row, claimed, outcome)
+            elif following is not None:
+                return Taken([_advance(row, claimed, following)])
+            else:
+                return Taken(more=_finish(row, claimed))
+            return Taken()
     except Conflict as conflict:
         raise LeaseLost(str(conflict)) from conflict
 
 
+def _following(claimed: Claim) -> str | None:
+    """The phase that comes when this one has succeeded."""
+    if claimed.phase == CHECK:
+        return EXECUTE
+    return VERIFY if claimed.phase == EXECUTE and claimed.has(VERIFY) else None
+
+
 def _mine(claimed: Claim) -> Compensation:
     rows = Compensation.objects.filter(pk=claimed.compensation, fence=claimed.fence, state__in=IN_FLIGHT)
-    row: Compensation | None = _lock(rows.select_related("step__system", "rollback")).first()
+    row: Compensation | None = lock(rows.select_related("step__action", "system", "rollback__run")).first()
     if row is None:
         raise LeaseLost(f"fence {claimed.fence} is no longer valid")
     return row
@@ -143,20 +198,20 @@ def _end_attempt(claimed: Claim, outcome: Outcome) -> None:
     ours.update(ended_at=timezone.now(), outcome=outcome.result, status=outcome.status, detail=outcome.detail)
 
 
-def _advance(row: Compensation, claimed: Claim) -> Claim | None:
-    """The phase succeeded: on to the next, or done."""
-    now, fence = timezone.now(), {"fence": claimed.fence}
-    if claimed.phase == CHECK:
-        move(row, EXECUTE, RECOURSE, where=fence)
-        return _begin(row, EXECUTE)
+def _advance(row: Compensation, claimed: Claim, phase: str) -> Claim:
+    executed = {"executed_at": timezone.now()} if claimed.phase == EXECUTE else {}
+    move(row, phase, RECOURSE, set=executed, where={"fence": claimed.fence})
+    return _begin(row, phase)
+
+
+def _finish(row: Compensation, claimed: Claim) -> bool:
+    """Compensated. Answers whether something became ready by it."""
+    now = timezone.now()
     executed = {"executed_at": now} if claimed.phase == EXECUTE else {}
-    if claimed.phase == EXECUTE and _part(row, VERIFY):
-        move(row, VERIFY, RECOURSE, set=executed, where=fence)
-        return _begin(row, VERIFY)
-    done = {**executed, "ended_at": now, "leased_until": None, "last_error": "", "verified": claimed.phase == VERIFY}
-    move(row, "compensate", RECOURSE, set=done, where=fence, payload={"verified": claimed.phase == VERIFY})
-    release_dependents(row, RECOURSE)
-    return None
+    verified = claimed.phase == VERIFY
+    done = {**executed, "ended_at": now, "leased_until": None, "last_error": "", "verified": verified}
+    move(row, "compensate", RECOURSE, set=done, where={"fence": claimed.fence}, payload={"verified": verified})
+    return release_dependents(row, RECOURSE)
 
 
 def _failed(row: Compensation, claimed: Claim, outcome: Outcome) -> None:
@@ -170,12 +225,12 @@ def _failed(row: Compensation, claimed: Claim, outcome: Outcome) -> None:
         }
         move(row, "retry", RECOURSE, set=later, where={"fence": claimed.fence}, payload={"error": outcome.detail})
         return
-    _hand_over(row, outcome.detail)
+    hand_over(row, outcome.detail)
 
 
-def _hand_over(row: Compensation, why: str) -> None:
+def hand_over(row: Compensation, why: str) -> None:
     """Give it to a named person. With ``hold``, nothing further of this rollback starts until they are done."""
-    person = row.step.system.answerable or row.rollback.run.workflow.answerable or row.rollback.started_by
+    person = row.system.answerable or row.rollback.run.workflow.answerable or row.rollback.started_by
     runbook = row.step.action.runbook if row.step.action else None
     given = {
         "handed_to": person,
@@ -193,75 +248,39 @@ def _hand_over(row: Compensation, why: str) -> None:
 
 
 def _need_attention(rollback_id: UUID) -> None:
-    rollback = _lock(Rollback.objects.filter(pk=rollback_id, state=RollbackState.RUNNING)).first()
+    rollback = hold(rollback_id, RollbackState.RUNNING)
     if rollback is not None:
         move(rollback, "need_attention", RECOURSE)
         signals.rollback_moved.send(sender=Rollback, rollback=rollback)
 
 
-def release_dependents(row: Compensation, actor: Actor) -> None:
-    """Count down what waited on ``row``; whatever waits for nothing more is ready."""
+def release_dependents(row: Compensation, actor: Actor) -> bool:
+    """Count down what waited on ``row``; whatever waits for nothing more is ready. Answers whether something is."""
     waiting = Compensation.objects.filter(blocked_by__first=row, state=CompensationState.BLOCKED)
-    # Locked in one order everywhere, so that two settles with common dependents never wait for each other in a ring.
-    ids = [waits.pk for waits in _lock(waiting.order_by("pk"))]
+    ids = list(waiting.values_list("pk", flat=True))
     Compensation.objects.filter(pk__in=ids).update(waits_for=F("waits_for") - 1)
-    for free in Compensation.objects.filter(pk__in=ids, waits_for=0):
-        move(free, "unblock", actor)
+    free = Compensation.objects.filter(pk__in=ids, waits_for=0).order_by("position")
+    for compensation in free:
+        move(compensation, "unblock", actor)
+    return bool(free)
 
 
-def renew(claims: Sequence[Claim]) -> None:
-    """Extend the leases of ``claims`` that are still ours."""
-    until = timezone.now() + dt.timedelta(seconds=settings.LEASE_SECONDS)
-    for held in claims:
-        Compensation.objects.filter(pk=held.compensation, fence=held.fence, state__in=IN_FLIGHT).update(
-            leased_until=until
-        )
+def conclude(rollback_id: UUID) -> bool:
+    """End the rollback when nothing is left to do, or say that it needs a person when only people can go on.
 
-
-def take_back_expired(now: dt.datetime, limit: int = 200) -> set[UUID]:
-    """Free the compensations whose worker is gone: their lease ran out before ``now``. Answers their rollbacks."""
-    expired = Q(state__in=IN_FLIGHT, leased_until__lt=now)
-    touched: set[UUID] = set()
+    Answers whether something is ready: then it is too early for either.
+    """
     with transaction.atomic(durable=True):
-        rows = Compensation.objects.filter(expired).select_related("step__system", "step__action", "rollback")
-        for row in _lock(rows.order_by("leased_until"), skip_locked=True)[:limit]:
-            lost = "The worker that had it is gone; what it did last is not known."
-            Attempt.objects.filter(compensation=row, fence=row.fence, ended_at=None).update(
-                ended_at=now, outcome="lost", detail=lost
-            )
-            if row.attempts_made < row.attempts_allowed:
-                again = {"next_attempt_at": now, "leased_until": None, "last_error": lost, "fence": row.fence + 1}
-                move(row, "retry", RECOURSE, set=again, where={"fence": row.fence}, payload={"error": lost})
-            else:
-                _hand_over(row, lost)
-            touched.add(row.rollback_id)
-    return touched
-
-
-def wake_due_retries(now: dt.datetime, limit: int = 500) -> set[UUID]:
-    """Make ready what waited for its next try until ``now``. Answers the rollbacks that have work again."""
-    touched: set[UUID] = set()
-    with transaction.atomic(durable=True):
-        due = Compensation.objects.filter(state=CompensationState.RETRY_WAIT, next_attempt_at__lte=now)
-        for row in _lock(due.order_by("next_attempt_at"), skip_locked=True)[:limit]:
-            move(row, "wake", RECOURSE)
-            touched.add(row.rollback_id)
-    return touched
-
-
-def conclude(rollback_id: UUID) -> None:
-    """End the rollback when nothing is left to do, or say that it needs a person when only people can go on."""
-    with transaction.atomic(durable=True):
-        running = Rollback.objects.filter(pk=rollback_id, state=RollbackState.RUNNING)
-        rollback: Rollback | None = _lock(running).first()
+        rollback = hold(rollback_id, RollbackState.RUNNING)
         if rollback is None:
-            return
-        states = set(rollback.compensations.values_list("state", flat=True))
+            return False
+        states = set(rollback.compensations.order_by().values_list("state", flat=True).distinct())
         if states <= SETTLED:
             _end(rollback, states)
         elif not states & (IN_FLIGHT | {CompensationState.READY, CompensationState.RETRY_WAIT}):
             move(rollback, "need_attention", RECOURSE)
             signals.rollback_moved.send(sender=Rollback, rollback=rollback)
+        return CompensationState.READY in states
 
 
 def _end(rollback: Rollback, states: set[str]) -> None:

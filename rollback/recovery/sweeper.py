@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from rollback.approvals.services import expire_due
-from rollback.recovery import store
+from rollback.recovery import leases
 from rollback.recovery.models import Compensation, Rollback
 from rollback.recovery.sightings import seen
 from rollback.recovery.states import IN_FLIGHT, CompensationState, RollbackState
@@ -32,8 +32,8 @@ def sweep() -> set[UUID]:
         expire_due,
         lose_silent_runs,
         forget_old_keys,
-        lambda moment: to_wake.update(store.take_back_expired(moment)),
-        lambda moment: to_wake.update(store.wake_due_retries(moment)),
+        lambda moment: to_wake.update(leases.take_back(moment)),
+        lambda moment: to_wake.update(leases.wake_due_retries(moment)),
         lambda moment: to_wake.update(stalled(moment)),
     ]
     for duty in duties:

@@ -33,6 +33,7 @@ class Target:
     allowed_hosts: tuple[str, ...] = ()
     allow_http: bool = False
     allow_private: bool = False
+    signing_secret: str = ""  # the name of the secret that signs calls; empty: they are not signed
 
 
 @dataclass(frozen=True)

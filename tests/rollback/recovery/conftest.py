@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from rollback.catalog.models import Action, System, Workflow, WorkflowVersion
 from rollback.ownership.models import Role, User
-from rollback.recovery import sweeper
+from rollback.recovery import lifeline, sweeper
 from rollback.recovery.coordinator import Coordinator
 from rollback.recovery.models import Compensation, Rollback
 from rollback.recovery.preview import preview
@@ -133,3 +133,10 @@ def engine() -> Iterator[Callable[..., Rollback]]:
 
     yield work
     pool.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _no_lifeline_is_left() -> Iterator[None]:
+    """Its session would keep the test's database from being removed."""
+    yield
+    lifeline.let_go()

@@ -18,11 +18,11 @@ from rollback.audit.actors import RECOURSE
 from rollback.audit.models import AuditEvent
 from rollback.audit.services import move
 from rollback.audit.verify import broken_links
-from rollback.recovery import store
+from rollback.recovery import leases, store
+from rollback.recovery.claims import LeaseLost
 from rollback.recovery.executors.contract import Outcome, Result
 from rollback.recovery.models import Attempt, Compensation, Rollback
 from rollback.recovery.services import retry_compensation
-from rollback.recovery.store import LeaseLost
 from rollback.runs.models import Run, Step
 from tests.acceptance.processes import started, wait_until
 from tests.rollback.recovery.conftest import Scene
@@ -75,10 +75,10 @@ def test_invariant_3_every_compensation_carries_one_key_for_its_whole_life(scene
     scene.did()
     scene.outside.script("DELETE", "/things/1", Answer(503), Answer(503), Answer(400))
     rollback = scene.start()
-    [lost] = store.claim(rollback.pk, 1)
+    [lost] = store.claim(rollback.pk, 1).claims
     Compensation.objects.update(leased_until=timezone.now() - dt.timedelta(seconds=1))
-    store.take_back_expired(timezone.now())
-    store.wake_due_retries(timezone.now())
+    leases.take_back(timezone.now())
+    leases.wake_due_retries(timezone.now())
     engine(rollback)
 
     retry_compensation(scene.compensation(1), scene.owner)
@@ -92,11 +92,11 @@ def test_invariant_3_every_compensation_carries_one_key_for_its_whole_life(scene
 def test_invariant_4_a_worker_that_lost_its_lease_can_change_nothing(scene: Scene) -> None:
     scene.did()
     rollback = scene.start()
-    [late] = store.claim(rollback.pk, 1)
+    [late] = store.claim(rollback.pk, 1).claims
     Compensation.objects.update(leased_until=timezone.now() - dt.timedelta(seconds=1))
-    store.take_back_expired(timezone.now())
-    store.wake_due_retries(timezone.now())
-    [current] = store.claim(rollback.pk, 1)
+    leases.take_back(timezone.now())
+    leases.wake_due_retries(timezone.now())
+    [current] = store.claim(rollback.pk, 1).claims
     before = (Compensation.objects.values().get(), list(Attempt.objects.values()), AuditEvent.objects.count())
 
     with pytest.raises(LeaseLost):
@@ -105,18 +105,18 @@ def test_invariant_4_a_worker_that_lost_its_lease_can_change_nothing(scene: Scen
     after = (Compensation.objects.values().get(), list(Attempt.objects.values()), AuditEvent.objects.count())
     assert after == before
     assert current.fence > late.fence
-    assert store.settle(current, WORKED) is None
+    assert store.settle(current, WORKED) == store.Taken()
     assert scene.states() == ["compensated"]
 
 
 def test_invariant_4_nor_can_it_keep_the_lease_alive(scene: Scene) -> None:
     scene.did()
     rollback = scene.start()
-    [late] = store.claim(rollback.pk, 1)
+    [late] = store.claim(rollback.pk, 1).claims
     Compensation.objects.update(leased_until=timezone.now() - dt.timedelta(seconds=1))
-    store.take_back_expired(timezone.now())
+    leases.take_back(timezone.now())
 
-    store.renew([late])
+    leases.renew([late])
 
     assert scene.compensation(1).leased_until is None
 

@@ -1,0 +1,82 @@
+"""A worker's sign of life that ends the moment the worker does: an advisory lock on a session of its own.
+
+PostgreSQL drops the lock when the connection closes, and a killed process closes it at once; the sweeper need
+not wait for the lease. On SQLite there is no such thing: there the lease alone counts. A lock cannot stop a
+call that is under way, so the fence is needed all the same.
+"""
+
+import os
+import secrets
+import threading
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+NAMESPACE = 0x5EC0
+"""The first half of the lock's key (``classid`` in ``pg_locks``); the second is the worker's number."""
+
+
+@dataclass
+class _Lifeline:
+    process: int
+    number: int
+    session: BaseDatabaseWrapper | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_mine: _Lifeline | None = None
+
+
+def hold() -> int | None:
+    """The number of this process's lifeline, held from now on; None where the database has none.
+
+    Looks whether the session still stands: after a restart of the database it is held anew.
+    """
+    global _mine  # noqa: PLW0603 (one process, one lifeline; a forked one needs its own)
+    if connection.vendor != "postgresql":
+        return None
+    if _mine is None or _mine.process != os.getpid():
+        _mine = _Lifeline(os.getpid(), secrets.randbelow(2**31 - 1) + 1)
+    with _mine.lock:
+        if _mine.session is None or not _stands(_mine.session):
+            _mine.session = connections.create_connection("default")
+            _take(_mine.session, _mine.number)
+    return _mine.number
+
+
+def let_go() -> None:
+    """Cut this process's lifeline: it holds nothing any more."""
+    global _mine  # noqa: PLW0603 (see hold)
+    if _mine is not None and _mine.process == os.getpid() and _mine.session is not None:
+        _mine.session.close()
+    _mine = None
+
+
+def _stands(session: BaseDatabaseWrapper) -> bool:
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        session.close()
+        return False
+    return True
+
+
+def _take(session: BaseDatabaseWrapper, number: int) -> None:
+    with session.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [NAMESPACE, number])
+
+
+def alive() -> set[int] | None:
+    """The numbers of all lifelines that are held now; None where the database has none."""
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT objid::bigint FROM pg_locks"
+            " WHERE locktype = 'advisory' AND granted AND classid = %s AND objsubid = 2"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [NAMESPACE],
+        )
+        return {int(number) for (number,) in cursor.fetchall()}
