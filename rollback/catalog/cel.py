@@ -45,7 +45,7 @@ class Expression:
             return self._program.execute(used)
         except KeyError as error:
             raise ExpressionError(f"{self.source}: there is no {str(error).strip(chr(34)).strip(chr(39))}") from error
-        except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        except (IndexError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
             raise ExpressionError(f"{self.source}: {error}") from error
 
 

@@ -1,10 +1,13 @@
 """One phase of a compensation, carried out outside. Runs in the pool's threads: no database here."""
 
+from dataclasses import replace
+
 import structlog
 
 from rollback.recovery.claims import CHECK, EXECUTE, VERIFY, Claim
 from rollback.recovery.executors import executors
 from rollback.recovery.executors.contract import Call, Outcome, Result
+from rollback.web.parsers import storable
 
 log = structlog.get_logger(__name__)
 DEFAULT_TIMEOUT = 10.0
@@ -23,7 +26,8 @@ def act(claimed: Claim) -> Outcome:
     except Exception as error:  # an executor of somebody else's must not take the worker down
         log.exception("executor failed", executor=executor, compensation=str(claimed.compensation))
         return Outcome(Result.PERMANENT, f"The executor {executor} failed: {type(error).__name__}.")
-    return _in_words(claimed.phase, outcome)
+    # It goes into the database, and the other side may have said anything.
+    return _in_words(claimed.phase, replace(outcome, detail=storable(outcome.detail)))
 
 
 def _in_words(phase: str, outcome: Outcome) -> Outcome:

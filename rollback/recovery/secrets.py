@@ -1,8 +1,10 @@
 """Secrets by reference: looked up at the moment of sending, never stored, scrubbed from what comes back."""
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 from django.conf import settings
 
@@ -15,7 +17,7 @@ def secret(name: str) -> str:
     """The secret called ``name``: environment ``RECOURSE_SECRET_<NAME>``, else a file in ``SECRETS_DIR``."""
     variable = f"RECOURSE_SECRET_{name.upper()}"
     if variable in os.environ:
-        return os.environ[variable]
+        return os.environ[variable].rstrip("\r\n")
     if settings.SECRETS_DIR:
         path = Path(settings.SECRETS_DIR) / name
         if path.is_file():
@@ -24,8 +26,14 @@ def secret(name: str) -> str:
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """``text`` without any of ``secrets``."""
-    for value in secrets:
-        if value:
-            text = text.replace(value, "[redacted]")
+    """``text`` without any of ``secrets``: neither as they are, nor as JSON, a URL or Python would write them."""
+    forms = {form for value in secrets if value for form in _forms(value)}
+    for form in sorted(forms, key=len, reverse=True):  # one secret may be the beginning of another
+        text = text.replace(form, "[redacted]")
     return text
+
+
+def _forms(value: str) -> set[str]:
+    escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    in_urls = {quote(value, errors="replace"), quote(value, "", errors="replace"), quote_plus(value, errors="replace")}
+    return {value} | escaped | in_urls

@@ -1,33 +1,39 @@
 """Compensation by HTTP: one request, bounded in time and size, to nowhere but the system's own hosts."""
 
+import datetime as dt
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from django.conf import settings
+from django.utils import timezone
 
 from rollback.catalog.cel import ExpressionError, compile_expression
 from rollback.catalog.templates import render_secrets
 from rollback.errors import Invalid
 from rollback.recovery.executors.addresses import Blocked, Destination, destination
 from rollback.recovery.executors.contract import Call, Outcome, Result
+from rollback.recovery.executors.deadline import DeadlineTransport
 from rollback.recovery.secrets import SecretMissing, scrub, secret
+from rollback.web.parsers import json_depth
 
 KEY_HEADER = "Idempotency-Key"
 MAX_RESPONSE_BYTES = 1_000_000
-EXCERPT_CHARACTERS = 500
+DETAIL_CHARACTERS = 500
+LONGEST_WAIT = 86_400.0
+"""Who asks to come back later than in a day is asked again after a day."""
+_OURS = ("Host", "Content-Length", "Transfer-Encoding", "Connection")
+"""Headers that follow from the request itself; a request cannot bring its own."""
 _RETRIED_STATUSES = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
 
 
 class TooBig(Exception):
     """The response is larger than is read."""
-
-
-class TooSlow(Exception):
-    """The whole exchange took longer than its deadline."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,11 @@ class _Response:
         return self.body.decode("utf-8", "replace")
 
     def variables(self) -> dict[str, Any]:
-        """What an expression sees as ``response``; ``json`` is null where the body is not JSON."""
-        try:
-            parsed = json.loads(self.body)
-        except ValueError:
-            parsed = None
+        """What an expression sees as ``response``; ``json`` is null where the body is not JSON, or nested too deep."""
+        parsed = None
+        if json_depth(self.body) <= settings.API_MAX_JSON_DEPTH:
+            with suppress(ValueError):
+                parsed = json.loads(self.body.decode("utf-8-sig"))
         return {"status": self.status, "headers": dict(self.headers), "json": parsed, "text": self.text}
 
 
@@ -72,13 +78,17 @@ class HttpExecutor:
             outcome = Outcome(Result.PERMANENT, f"Not sent: {blocked}.")
         except TooBig as big:
             outcome = Outcome(Result.PERMANENT, str(big))
-        except (TooSlow, httpx.TimeoutException):
+        except httpx.TimeoutException:
             outcome = Outcome(Result.TRANSIENT, f"No complete answer within {deadline:g} s.")
+        except httpx.LocalProtocolError:
+            # Its message quotes the header, escaped, so that a secret in it would not be found.
+            outcome = Outcome(Result.PERMANENT, "The request cannot be sent: HTTP forbids a character in its headers.")
         except (httpx.HTTPError, OSError) as error:
             outcome = Outcome(Result.TRANSIENT, f"{type(error).__name__}: {error}")
         except (httpx.InvalidURL, ValueError) as error:
             outcome = Outcome(Result.PERMANENT, f"The request cannot be sent: {error}")
-        return Outcome(outcome.result, scrub(outcome.detail, used), outcome.status, outcome.retry_after)
+        # Cut after scrubbing: half of a secret is not found any more.
+        return replace(outcome, detail=scrub(outcome.detail, used)[:DETAIL_CHARACTERS])
 
 
 def _send(call: Call, key: str, deadline: float, look_up: Any) -> _Response:
@@ -87,9 +97,8 @@ def _send(call: Call, key: str, deadline: float, look_up: Any) -> _Response:
     where = destination(call.target, str(call.request["path"]))
     request = render_secrets(dict(call.request), look_up)
     where = destination(call.target, str(request["path"]))
-    timeout = httpx.Timeout(deadline)
     with (
-        httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client,
+        httpx.Client(transport=DeadlineTransport(ends), follow_redirects=False, trust_env=False) as client,
         client.stream(**_arguments(request, where, key)) as response,
     ):
         body = b""
@@ -97,28 +106,31 @@ def _send(call: Call, key: str, deadline: float, look_up: Any) -> _Response:
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
                 raise TooBig(f"The answer is larger than {MAX_RESPONSE_BYTES:,} bytes.")
-            if time.monotonic() > ends:
-                raise TooSlow
         headers = {name.lower(): value for name, value in response.headers.items()}
         return _Response(response.status_code, headers, body)
 
 
 def _arguments(request: Mapping[str, Any], where: Destination, key: str) -> dict[str, Any]:
     """What ``httpx`` is called with: the checked address, with the name in ``Host`` and in TLS."""
-    headers = {str(name): str(value) for name, value in (request.get("headers") or {}).items()}
-    body = request.get("body")
+    headers = httpx.Headers({"User-Agent": "Recourse", "Accept-Encoding": "identity"})
+    headers.update({str(name): str(value) for name, value in (request.get("headers") or {}).items()})
+    for name in _OURS:
+        headers.pop(name, None)
+    headers["Host"] = where.host_header
+    headers[KEY_HEADER] = key
+    body, url = request.get("body"), httpx.URL(where.pinned_url)
     return {
         "method": str(request.get("method", "POST")),
-        "url": where.pinned_url,
-        "params": request.get("query") or None,
-        "headers": {"User-Agent": "Recourse", **headers, "Host": where.host_header, KEY_HEADER: key},
+        # Not ``params``: they would replace the query that the path itself has.
+        "url": url.copy_merge_params(query) if (query := request.get("query")) else url,
+        "headers": headers,
         "extensions": {"sni_hostname": where.host},
         **({} if body is None else {"content": body} if isinstance(body, str) else {"json": body}),
     }
 
 
 def _judge(call: Call, response: _Response) -> Outcome:
-    excerpt = f"HTTP {response.status} {response.text[:EXCERPT_CHARACTERS]}".strip()
+    excerpt = f"HTTP {response.status} {response.text}".strip()
     if _succeeded(call, response):
         return Outcome(Result.SUCCEEDED, excerpt, response.status)
     if response.status in _RETRIED_STATUSES:
@@ -141,9 +153,12 @@ def _succeeded(call: Call, response: _Response) -> bool:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait as the other side asked, from either form of ``Retry-After`` (RFC 9110, 10.2.3)."""
     value = headers.get("retry-after", "").strip()
-    if value.isdigit():
-        return float(value)
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_WAIT)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+        moment = parsedate_to_datetime(value)
+    except ValueError:
         return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)  # HTTP's dates are in UTC, said or not
+    return min(max(0.0, (moment - timezone.now()).total_seconds()), LONGEST_WAIT)

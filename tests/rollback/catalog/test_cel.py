@@ -73,3 +73,9 @@ def test_security_an_expression_reaches_nothing_but_what_it_is_given() -> None:
     for name in ("settings", "__import__", "open", "secret", "os"):
         with pytest.raises(ExpressionError):
             compile_expression(f"{name}.x").evaluate({"input": {}})
+
+
+@pytest.mark.parametrize("source", ["output.items[0].id == 'x'", "output.items[-1].id == 'x'"])
+def test_a_place_in_a_list_that_is_not_there_is_an_error_like_any_other(source: str) -> None:
+    with pytest.raises(ExpressionError):
+        compile_expression(source).evaluate({"output": {"items": []}})

@@ -89,6 +89,15 @@ def test_a_permanent_failure_lands_with_the_systems_owner_and_says_why(scene: Sc
     assert len(scene.outside.calls("DELETE")) == 1
 
 
+def test_what_no_database_stores_is_replaced_in_what_the_other_side_said(scene: Scene, engine: Engine) -> None:
+    scene.did()
+    scene.outside.script("DELETE", "/things/1", Answer(400, b"no\0such thing"))
+
+    engine(scene.start())
+
+    assert scene.compensation(1).last_error == "HTTP 400 no\ufffdsuch thing"
+
+
 def test_when_the_tries_are_spent_it_is_handed_over(scene: Scene, engine: Engine) -> None:
     scene.did()
     scene.outside.always["DELETE", "/things/1"] = Answer(500)
