@@ -34,5 +34,8 @@ class Retry:
         Never less than the other side asked for. The random part keeps many that failed together from
         coming back together.
         """
-        planned = min(self.longest, self.first * self.factor ** max(0, made - 1))
+        try:
+            planned = min(self.longest, self.first * self.factor ** max(0, made - 1))
+        except OverflowError:
+            planned = self.longest if self.first else 0.0  # more than a float can say is more than the longest
         return max(planned * random.uniform(0.5, 1.0), asked_for or 0.0)  # noqa: S311 (not a secret)

@@ -1,6 +1,7 @@
 """The other end of one call, at the level of bytes: what really arrives, and answers that no server library gives."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ class Wire:
 
     port: int
     reply: Reply
+    tls: ssl.SSLContext | None = None
     arrived: list[Arrived] = field(default_factory=list)
     sent: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -35,7 +37,7 @@ class Wire:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def request(self) -> Arrived:
@@ -51,10 +53,10 @@ def answering(status: int = 200, body: bytes = b"{}", headers: str = "") -> Repl
 
 
 @contextmanager
-def listening(reply: Reply | None = None) -> Iterator[Wire]:
+def listening(reply: Reply | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     """A server on a free loopback port that replies to every connection in a thread of its own."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        wire = Wire(server.getsockname()[1], reply or answering())
+        wire = Wire(server.getsockname()[1], reply or answering(), tls)
         accepting = threading.Thread(target=_accept, args=(server, wire), daemon=True)
         accepting.start()
         try:
@@ -74,6 +76,8 @@ def _accept(server: socket.socket, wire: Wire) -> None:
 
 def _serve(connection: socket.socket, wire: Wire) -> None:
     with connection, suppress(OSError):
+        if wire.tls:
+            connection = wire.tls.wrap_socket(connection, server_side=True)
         if request := _read(connection):
             wire.arrived.append(request)
             wire.reply(connection)
