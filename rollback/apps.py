@@ -1,6 +1,7 @@
 """Django's registration of the rollback app."""
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class RollbackConfig(AppConfig):
@@ -15,3 +16,5 @@ class RollbackConfig(AppConfig):
         from rollback.approvals import listeners as approvals_listeners  # noqa: F401
         from rollback.recovery import listeners, sightings  # noqa: F401
         from rollback.web import openapi  # noqa: F401
+
+        autodiscover_modules("compensations")

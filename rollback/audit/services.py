@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
@@ -36,8 +37,7 @@ def record(
         raise RuntimeError("record() must share the transaction of what it records")
     kind, subject = chain
     at = at or timezone.now()
-    AuditChain.objects.get_or_create(kind=kind, subject=subject)
-    head = AuditChain.objects.select_for_update().get(kind=kind, subject=subject)
+    head = _head(kind, subject)
     text = canonical(payload or {})
     number = head.length + 1
     digest = event_hash(head.head, kind, subject, number, type_, actor, at, text)
@@ -56,6 +56,22 @@ def record(
     )
     AuditChain.objects.filter(pk=head.pk).update(length=number, head=digest, moved_at=timezone.now())
     return event
+
+
+def _head(kind: str, subject: UUID) -> AuditChain:
+    """The head of the chain, locked; begins the chain when this is its first event."""
+    rows = AuditChain.objects.select_for_update().filter(kind=kind, subject=subject)
+    head = rows.first()
+    if head is None:
+        # Somebody else may begin it at the same time: then theirs stays, and is waited for.
+        AuditChain.objects.bulk_create([AuditChain(kind=kind, subject=subject)], ignore_conflicts=True)
+        head = rows.get()
+    return head
+
+
+def _one_transaction() -> AbstractContextManager[object]:
+    """The transaction that is open, or a new one. Without a savepoint: nothing here is caught half-way."""
+    return nullcontext() if transaction.get_connection().in_atomic_block else transaction.atomic()
 
 
 def move(
@@ -78,7 +94,7 @@ def move(
     step = machine.moves[action]
     now = timezone.now()
     changes = {**(set or {}), "state": step.target, "state_at": now}
-    with transaction.atomic():
+    with _one_transaction():
         rows = type(thing)._base_manager.filter(pk=thing.pk, state__in=step.sources, **(where or {}))
         if not rows.update(**changes):
             raise _refusal(thing, machine, action)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -43,10 +43,19 @@ class Claim:
         return bool(self.undo.get(PARTS[phase]))
 
 
-def first_phase(undo: Mapping[str, Any], executed: bool) -> str:
-    """Where to begin. A call that was recorded as done is not made again: only its effect is looked at."""
-    if executed and undo.get(PARTS[VERIFY]):
-        return VERIFY
+@dataclass
+class Taken:
+    """What a claim gave. ``more``: more may be ready; ``again_in``: its systems bear more in so many seconds."""
+
+    claims: list[Claim] = field(default_factory=list)
+    more: bool = False
+    again_in: float | None = None
+
+
+def first_phase(undo: Mapping[str, Any] | None) -> str:
+    """The phase that the first try begins with; empty when there is nothing for software to execute."""
+    if not undo or undo["compensation"]["executor"] == "manual":
+        return ""
     return CHECK if undo.get(PARTS[CHECK]) else EXECUTE
 
 
@@ -59,4 +68,5 @@ def target_of(system: System) -> Target:
         allow_http=system.allow_http,
         allow_private=system.allow_private,
         signing_secret=system.signing_secret,
+        has_rate=bool(system.rate),
     )

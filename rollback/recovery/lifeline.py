@@ -8,10 +8,14 @@ call that is under way, so the fence is needed all the same.
 import os
 import secrets
 import threading
+import time
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+LOOK_EVERY_SECONDS = 1.0
+"""How often to look whether the session still stands."""
 
 NAMESPACE = 0x5EC0
 """The first half of the lock's key (``classid`` in ``pg_locks``); the second is the worker's number."""
@@ -22,6 +26,7 @@ class _Lifeline:
     process: int
     number: int
     session: BaseDatabaseWrapper | None = None
+    looked: float = float("-inf")
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -31,7 +36,7 @@ _mine: _Lifeline | None = None
 def hold() -> int | None:
     """The number of this process's lifeline, held from now on; None where the database has none.
 
-    Looks whether the session still stands: after a restart of the database it is held anew.
+    Looks now and then whether the session still stands: after a restart of the database it is held anew.
     """
     global _mine  # noqa: PLW0603 (one process, one lifeline; a forked one needs its own)
     if connection.vendor != "postgresql":
@@ -39,9 +44,11 @@ def hold() -> int | None:
     if _mine is None or _mine.process != os.getpid():
         _mine = _Lifeline(os.getpid(), secrets.randbelow(2**31 - 1) + 1)
     with _mine.lock:
-        if _mine.session is None or not _stands(_mine.session):
-            _mine.session = connections.create_connection("default")
-            _take(_mine.session, _mine.number)
+        if time.monotonic() - _mine.looked > LOOK_EVERY_SECONDS:
+            if _mine.session is None or not _stands(_mine.session):
+                _mine.session = connections.create_connection("default")
+                _take(_mine.session, _mine.number)
+            _mine.looked = time.monotonic()
     return _mine.number
 
 

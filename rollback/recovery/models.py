@@ -65,15 +65,18 @@ class Compensation(models.Model):
     MACHINE: ClassVar[Machine] = COMPENSATION
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    # Found by the constraint below, which begins with it. This row is written four times in its life, so every
-    # index that nothing reads is left out.
+    # This row is written four times in its life, so every index that nothing reads is left out: both of these are
+    # found by what stands in Meta.
     rollback = models.ForeignKey(Rollback, on_delete=models.CASCADE, related_name="compensations", db_index=False)
-    step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="compensations")
+    step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="compensations", db_index=False)
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="+", db_index=False)
     position = models.PositiveIntegerField()
     key = models.CharField(max_length=64)  # made from the id: as unique as that
     undo = models.JSONField(null=True)  # the step's frozen undo, copied: the step's may not change it any more
     expires_at = models.DateTimeField(null=True)  # when the step's undo window passes
+    # The phase that a try begins with: check or execute, and verify once the call is recorded as done, so that it
+    # is not made again. Empty: there is nothing for software to execute.
+    begins_with = models.CharField(max_length=10, blank=True)
     in_doubt = models.BooleanField(default=False)
     waits_for = models.PositiveIntegerField(default=0)  # how many before it are not settled yet
     state = models.CharField(max_length=15, choices=choices_of(COMPENSATION), default=CompensationState.BLOCKED)
@@ -105,7 +108,7 @@ class Compensation(models.Model):
     )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["rollback", "step"], name="compensation_once_per_step")]
+        constraints = [models.UniqueConstraint(fields=["step", "rollback"], name="compensation_once_per_step")]
         indexes = [
             # A worker's claim of what is ready in one rollback, and the page's counts by state.
             models.Index(fields=["rollback", "state", "position"], name="compensation_claim"),

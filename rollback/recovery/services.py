@@ -9,18 +9,18 @@ from django.utils import timezone
 from rollback import signals
 from rollback.approvals.services import withdraw_for_run
 from rollback.audit.actors import RECOURSE, Actor
-from rollback.audit.ids import new_id
 from rollback.audit.services import move, record
 from rollback.errors import Conflict, Invalid
 from rollback.ownership.models import User
 from rollback.recovery import store
 from rollback.recovery.backoff import Retry
+from rollback.recovery.claims import first_phase
 from rollback.recovery.models import Compensation, Rollback
-from rollback.recovery.plan import Plan, PlannedStep, Treatment
+from rollback.recovery.plan import Plan
 from rollback.recovery.preview import plan_of
 from rollback.recovery.states import CompensationState, RollbackState
 from rollback.recovery.tasks import wake
-from rollback.runs.models import Run, Step
+from rollback.runs.models import Run
 from rollback.runs.states import RunState, StepState
 
 
@@ -43,7 +43,7 @@ def start_rollback(
         raise Invalid("Say why: the reason goes into the record.", "reason-required")
     actor = person.actor() if person else RECOURSE
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run.pk)
+        run = Run.objects.select_for_update(of=("self",)).select_related("version").get(pk=run.pk)
         if run.state == RunState.ROLLING_BACK:
             raise Conflict("A rollback of this run is under way.", "rollback-underway")
         plan = plan_of(run, scope, timezone.now())
@@ -64,7 +64,6 @@ def start_rollback(
 def _create(
     run: Run, scope: dict[str, Any], reason: str, plan: Plan, person: User | None, incident_id: UUID | None
 ) -> Rollback:
-    steps = {step.pk: step for step in run.steps.all()}
     try:
         with transaction.atomic():
             rollback = Rollback.objects.create(
@@ -76,40 +75,12 @@ def _create(
                 started_by=person,
                 started_by_name=person.name if person else RECOURSE.name,
                 on_failure=run.version.on_compensation_failure,
-                systems=sorted({str(step.system_id) for step in steps.values()}),
+                systems=[str(system) for system in run.steps.order_by().values_list("system", flat=True).distinct()],
             )
     except IntegrityError as error:
         raise Conflict("A rollback of this run is under way.", "rollback-underway") from error
-    rows = {p.step: _compensation(rollback, at, p, steps[p.step]) for at, p in enumerate(_recorded_steps(plan), 1)}
-    Compensation.objects.bulk_create(rows.values(), batch_size=500)
-    store.order([(rows[first], rows[p.step]) for p in plan.to_do for first in p.after])
+    store.lay(rollback, plan)
     return rollback
-
-
-def _recorded_steps(plan: Plan) -> list[PlannedStep]:
-    """The steps that get a row: also what is not possible, so that the end can say what is left."""
-    return [planned for planned in plan.steps if planned.treatment is not Treatment.ALREADY_UNDONE]
-
-
-def _compensation(rollback: Rollback, position: int, planned: PlannedStep, step: Step) -> Compensation:
-    identity = new_id()
-    state = CompensationState.BLOCKED if planned.after else CompensationState.READY
-    if planned.treatment is Treatment.NOT_POSSIBLE:
-        state = CompensationState.NOT_POSSIBLE
-    return Compensation(
-        id=identity,
-        rollback=rollback,
-        step=step,
-        system_id=step.system_id,
-        position=position,
-        key=f"recourse-{identity}",
-        undo=step.undo if planned.treatment is Treatment.UNDO else None,
-        expires_at=step.undo_expires_at,
-        in_doubt=planned.in_doubt,
-        waits_for=len(planned.after),
-        state=state,
-        attempts_allowed=Retry.of(step.undo or {}).attempts,
-    )
 
 
 def _as_recorded(rollback: Rollback, plan: Plan) -> dict[str, object]:
@@ -159,7 +130,12 @@ def retry_compensation(compensation: Compensation, person: User) -> None:
     if not compensation.undo:
         raise Conflict("There is nothing for software to try: finish it by hand.", "nothing-to-execute")
     allowed = compensation.attempts_made + Retry.of(compensation.undo).attempts
-    again = {"attempts_allowed": allowed, "handed_to": None, "executed_at": None}
+    again = {
+        "attempts_allowed": allowed,
+        "handed_to": None,
+        "executed_at": None,
+        "begins_with": first_phase(compensation.undo),
+    }
     with transaction.atomic():
         store.hold(compensation.rollback_id)
         move(compensation, "try_again", person.actor(), set=again)

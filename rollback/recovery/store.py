@@ -10,7 +10,6 @@ decided here, row by row; the good way on PostgreSQL is ``hot.py``.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -21,27 +20,21 @@ from django.utils import timezone
 
 from rollback import signals
 from rollback.audit.actors import RECOURSE, Actor
+from rollback.audit.ids import new_id
 from rollback.audit.services import move
 from rollback.errors import Conflict
 from rollback.recovery import hot, lifeline, limits
 from rollback.recovery.backoff import Retry
-from rollback.recovery.claims import CHECK, EXECUTE, VERIFY, Claim, LeaseLost, first_phase, target_of
+from rollback.recovery.claims import CHECK, EXECUTE, VERIFY, Claim, LeaseLost, Taken, first_phase, target_of
 from rollback.recovery.executors.contract import Outcome, Result
 from rollback.recovery.models import Attempt, Compensation, CompensationOrder, Rollback
+from rollback.recovery.plan import Plan, PlannedStep, Treatment
 from rollback.recovery.states import IN_FLIGHT, SETTLED, CompensationState, RollbackState
+from rollback.runs.models import Step
 from rollback.runs.states import RunState
 
 NOTHING_TO_EXECUTE = "There is nothing for software to execute: its owner takes it back by hand."
 WINDOW_PASSED = "The undo window passed before its turn came."
-
-
-@dataclass
-class Taken:
-    """What a claim gave. ``more``: more may be ready; ``again_in``: its systems bear more in so many seconds."""
-
-    claims: list[Claim] = field(default_factory=list)
-    more: bool = False
-    again_in: float | None = None
 
 
 def claim(rollback_id: UUID, limit: int) -> Taken:
@@ -49,21 +42,25 @@ def claim(rollback_id: UUID, limit: int) -> Taken:
     if limit < 1:
         return Taken()
     worker = lifeline.hold()
+    taken = Taken()
+    if hot.available():
+        taken = hot.claim(rollback_id, limit, worker)
+        if len(taken.claims) == limit or not taken.more:
+            return taken
+    rest = _claim_with_judgement(rollback_id, limit - len(taken.claims), worker)
+    return Taken(taken.claims + rest.claims, rest.more, rest.again_in)
+
+
+def _claim_with_judgement(rollback_id: UUID, limit: int, worker: int | None) -> Taken:
+    """Claim row by row: what may have to be given up or handed over, and what a rate slows down."""
     with transaction.atomic(durable=True):
         rollback = hold(rollback_id, RollbackState.RUNNING)
         if rollback is None:
             return Taken()
         room = limits.room_for(rollback.systems, timezone.now())
-        taken = Taken(again_in=room.again_in)
-        if hot.available():
-            taken.claims = hot.take(rollback_id, room, limit, worker)
-            for claimed in taken.claims:
-                room.use(claimed.system)
-        if len(taken.claims) < limit:
-            taken.claims += _take_one_by_one(rollback_id, room, limit - len(taken.claims), worker)
-        _pace(room, taken.claims)
-    taken.more = len(taken.claims) == limit or taken.again_in is not None
-    return taken
+        claims = _take_one_by_one(rollback_id, room, limit, worker)
+        _pace(room, claims)
+    return Taken(claims, more=len(claims) == limit, again_in=room.again_in)
 
 
 def hold(rollback_id: UUID, *states: RollbackState) -> Rollback | None:
@@ -77,15 +74,9 @@ def hold(rollback_id: UUID, *states: RollbackState) -> Rollback | None:
 
 
 def _take_one_by_one(rollback_id: UUID, room: limits.Room, limit: int, worker: int | None) -> list[Claim]:
-    """What takes judgement: nothing to execute, or too late; and all that there is room for where nothing is hot."""
-    judged = (
-        Q(undo__isnull=True)
-        | Q(undo__compensation__executor="manual")
-        | Q(expires_at__lte=timezone.now(), executed_at=None)
-    )
-    if not hot.available():
-        judged |= Q(system__in=[system for system, free in room.free.items() if free > 0])
-    ready = Compensation.objects.filter(judged, rollback=rollback_id, state=CompensationState.READY)
+    needs_no_room = Q(begins_with="") | Q(expires_at__lte=timezone.now(), executed_at=None)
+    has_room = Q(system__in=[system for system, free in room.free.items() if free > 0])
+    ready = Compensation.objects.filter(needs_no_room | has_room, rollback=rollback_id, state=CompensationState.READY)
     rows = lock(ready.select_related("step__action", "system", "rollback__run").order_by("position"))
     return [claimed for row in rows[:limit] if (claimed := _claim_one(row, room, worker)) is not None]
 
@@ -100,12 +91,12 @@ def _claim_one(row: Compensation, room: limits.Room, worker: int | None) -> Clai
         move(row, "give_up", RECOURSE, set={"ended_at": timezone.now(), "last_error": WINDOW_PASSED})
         release_dependents(row, RECOURSE)
         return None
-    if not row.undo or row.undo["compensation"]["executor"] == "manual":
+    if not row.begins_with:
         hand_over(row, NOTHING_TO_EXECUTE)
         return None
     if not room.use(row.system_id):
         return None
-    return _take(row, first_phase(row.undo, row.executed_at is not None), worker)
+    return _take(row, row.begins_with, worker)
 
 
 def _take(row: Compensation, phase: str, worker: int | None) -> Claim:
@@ -149,17 +140,35 @@ def _pace(room: limits.Room, claims: Sequence[Claim]) -> None:
         limits.spend(room.systems[system], count, timezone.now())
 
 
-def settle(claimed: Claim, outcome: Outcome, want: int = 0) -> Taken:
-    """Record how a phase ended. Answers what to go on with: its next phase, or up to ``want`` that it freed.
+def settle(landed: Sequence[tuple[Claim, Outcome]], want: int = 0) -> tuple[Taken, list[Claim]]:
+    """Record how phases of one rollback ended. Answers what to go on with, and which claims were no longer ours.
 
-    Raises ``LeaseLost``, having changed nothing, when the claim's fence is no longer the compensation's.
+    To go on with is the next phase of each, or up to ``want`` that they freed. A claim whose fence is no longer
+    the compensation's changes nothing.
     """
+    together = [pair for pair in landed if hot.available() and _ends_well(*pair)]
+    taken, lost = hot.finish(together, want, lifeline.hold()) if together else (Taken(), [])
+    for claimed, outcome in landed:
+        if (claimed, outcome) in together:
+            continue
+        try:
+            one = _settle_one(claimed, outcome)
+        except LeaseLost:
+            lost.append(claimed)
+        else:
+            taken.claims += one.claims
+            taken.more = taken.more or one.more
+    return taken, lost
+
+
+def _ends_well(claimed: Claim, outcome: Outcome) -> bool:
+    return outcome.result is Result.SUCCEEDED and _following(claimed) is None
+
+
+def _settle_one(claimed: Claim, outcome: Outcome) -> Taken:
     following = _following(claimed) if outcome.result is Result.SUCCEEDED else None
-    if hot.available() and outcome.result is Result.SUCCEEDED:
-        if following is not None:
-            return Taken([hot.advance(claimed, outcome, following)])
-        claims, more = hot.finish(claimed, outcome, want, lifeline.hold())
-        return Taken(claims, more)
+    if following is not None and hot.available():
+        return Taken([hot.advance(claimed, outcome, following)])
     try:
         with transaction.atomic(durable=True):
             hold(claimed.rollback)
@@ -167,11 +176,10 @@ def settle(claimed: Claim, outcome: Outcome, want: int = 0) -> Taken:
             _end_attempt(claimed, outcome)
             if outcome.result is not Result.SUCCEEDED:
                 _failed(row, claimed, outcome)
-            elif following is not None:
+                return Taken()
+            if following is not None:
                 return Taken([_advance(row, claimed, following)])
-            else:
-                return Taken(more=_finish(row, claimed))
-            return Taken()
+            return Taken(more=_finish(row, claimed))
     except Conflict as conflict:
         raise LeaseLost(str(conflict)) from conflict
 
@@ -199,8 +207,11 @@ def _end_attempt(claimed: Claim, outcome: Outcome) -> None:
 
 
 def _advance(row: Compensation, claimed: Claim, phase: str) -> Claim:
-    executed = {"executed_at": timezone.now()} if claimed.phase == EXECUTE else {}
-    move(row, phase, RECOURSE, set=executed, where={"fence": claimed.fence})
+    entered: dict[str, object] = {"executed_at": timezone.now()} if claimed.phase == EXECUTE else {}
+    if phase == VERIFY:
+        # A call that is recorded as done is not made again: only its effect is looked at.
+        entered["begins_with"] = VERIFY
+    move(row, phase, RECOURSE, set=entered, where={"fence": claimed.fence})
     return _begin(row, phase)
 
 
@@ -292,6 +303,43 @@ def _end(rollback: Rollback, states: set[str]) -> None:
     signals.rollback_moved.send(sender=Rollback, rollback=rollback)
 
 
-def order(pairs: Sequence[tuple[Compensation, Compensation]]) -> None:
-    """Store that of each pair the first must be settled before the second may start."""
-    CompensationOrder.objects.bulk_create([CompensationOrder(first=a, then=b) for a, b in pairs], batch_size=2000)
+def lay(rollback: Rollback, plan: Plan) -> None:
+    """Lay down ``plan`` as compensations, in undo order; also what is not possible, so that the end can say so."""
+    planned = [(new_id(), step) for step in plan.steps if step.treatment is not Treatment.ALREADY_UNDONE]
+    ids = {step.step: identity for identity, step in planned}
+    order = [(ids[first], ids[step.step]) for step in plan.to_do for first in step.after]
+    if hot.available():
+        hot.lay(rollback.pk, [(identity, _first_state(step), step) for identity, step in planned], order)
+        return
+    taken = rollback.run.steps.in_bulk([step.step for _, step in planned])
+    rows = [
+        _compensation(rollback, identity, at, step, taken[step.step]) for at, (identity, step) in enumerate(planned, 1)
+    ]
+    Compensation.objects.bulk_create(rows, batch_size=500)
+    pairs = [CompensationOrder(first_id=first, then_id=then) for first, then in order]
+    CompensationOrder.objects.bulk_create(pairs, batch_size=2000)
+
+
+def _first_state(planned: PlannedStep) -> CompensationState:
+    if planned.treatment is Treatment.NOT_POSSIBLE:
+        return CompensationState.NOT_POSSIBLE
+    return CompensationState.BLOCKED if planned.after else CompensationState.READY
+
+
+def _compensation(rollback: Rollback, identity: UUID, position: int, planned: PlannedStep, step: Step) -> Compensation:
+    undo = step.undo if planned.treatment is Treatment.UNDO else None
+    return Compensation(
+        id=identity,
+        rollback=rollback,
+        step=step,
+        system_id=step.system_id,
+        position=position,
+        key=f"recourse-{identity}",
+        undo=undo,
+        begins_with=first_phase(undo),
+        expires_at=step.undo_expires_at,
+        in_doubt=planned.in_doubt,
+        waits_for=len(planned.after),
+        state=_first_state(planned),
+        attempts_allowed=Retry.of(step.undo or {}).attempts,
+    )

@@ -2,12 +2,13 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, TextField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 
-from rollback.audit.chain import canonical
 from rollback.catalog.models import Reversibility
 from rollback.errors import Invalid
 from rollback.recovery.models import Compensation
@@ -21,34 +22,55 @@ _IN_DOUBT = frozenset({StepState.CLEARED, StepState.IN_DOUBT})
 _RESTORED = (CompensationState.COMPENSATED, CompensationState.DONE_BY_HAND)
 
 
+class _Row(NamedTuple):
+    """What the plan asks of a step, and no more: a run may have very many."""
+
+    id: UUID
+    number: int
+    state: str
+    reversibility: str
+    depends_on: list[str] | None
+    finished_at: datetime | None
+    undo_state: str
+    undo_expires_at: datetime | None
+    undo_text: str | None
+    executor: str | None
+    is_undone: bool
+    has_effects: bool
+
+
 def taken_steps(run: Run, now: datetime) -> list[TakenStep]:
     """The steps of ``run`` as the plan sees them at ``now`` (which decides whether undo windows have passed)."""
     undone = Compensation.objects.filter(step=OuterRef("pk"), state__in=_RESTORED, rollback__rehearsal=False)
-    effects = Effect.objects.filter(step=OuterRef("pk"))
-    steps = run.steps.annotate(is_undone=Exists(undone), has_effects=Exists(effects)).order_by("number")
-    return [_taken(step, now) for step in steps]
+    rows = run.steps.annotate(
+        undo_text=Cast("undo", TextField()),
+        executor=KT("undo__compensation__executor"),
+        is_undone=Exists(undone),
+        has_effects=Exists(Effect.objects.filter(step=OuterRef("pk"))),
+    ).order_by("number")
+    return [_taken(_Row._make(row), now) for row in rows.values_list(*_Row._fields)]
 
 
-def _taken(step: Any, now: datetime) -> TakenStep:
-    depends_on = None if step.depends_on is None else frozenset(UUID(i) for i in step.depends_on)
-    finished = step.finished_at.timestamp() if step.finished_at else None
-    undo_hash = hashlib.sha256(canonical(step.undo).encode()).hexdigest()
-    in_doubt = step.state in _IN_DOUBT
-    return TakenStep(step.id, step.number, treatment(step, now), depends_on, finished, in_doubt, undo_hash)
+def _taken(row: _Row, now: datetime) -> TakenStep:
+    depends_on = None if row.depends_on is None else frozenset(UUID(i) for i in row.depends_on)
+    finished = row.finished_at.timestamp() if row.finished_at else None
+    undo_hash = hashlib.sha256((row.undo_text or "").encode()).hexdigest()
+    in_doubt = row.state in _IN_DOUBT
+    return TakenStep(row.id, row.number, _treatment(row, now), depends_on, finished, in_doubt, undo_hash)
 
 
-def treatment(step: Any, now: datetime) -> Treatment:
-    """What undoing ``step`` calls for. Needs the annotations ``is_undone`` and ``has_effects``."""
-    if step.is_undone:
+def _treatment(row: _Row, now: datetime) -> Treatment:
+    """What undoing the step calls for."""
+    if row.is_undone:
         return Treatment.ALREADY_UNDONE
-    if step.state in _NEVER_ACTED or (step.state == StepState.FAILED and not step.has_effects):
+    if row.state in _NEVER_ACTED or (row.state == StepState.FAILED and not row.has_effects):
         return Treatment.NOTHING
-    expired = step.undo_expires_at is not None and step.undo_expires_at <= now
-    if step.reversibility == Reversibility.IRREVERSIBLE or expired:
+    expired = row.undo_expires_at is not None and row.undo_expires_at <= now
+    if row.reversibility == Reversibility.IRREVERSIBLE or expired:
         return Treatment.NOT_POSSIBLE
-    if step.undo and step.undo["compensation"]["executor"] != "manual":
+    if row.executor and row.executor != "manual":
         return Treatment.UNDO
-    if step.state == StepState.SUCCEEDED and step.undo_state == UndoState.NONE and not step.has_effects:
+    if row.state == StepState.SUCCEEDED and row.undo_state == UndoState.NONE and not row.has_effects:
         return Treatment.NOTHING
     return Treatment.BY_HAND
 

@@ -29,7 +29,9 @@ def things(office: Office, person: User | None) -> dict[str, Any]:
     step = stored_step(office.step(str(run.pk), REFUND, input={"amount": 1000}))
     approval = step.approvals.get()
     rollback = Rollback.objects.create(run=run, scope={}, plan_hash="", reason="r", on_failure="hold")
-    compensation = Compensation.objects.create(rollback=rollback, step=step, position=1, key=str(step.pk))
+    compensation = Compensation.objects.create(
+        rollback=rollback, step=step, system=step.system, position=1, key=str(step.pk)
+    )
     if person is not None:
         run.workflow.owner = person
         approval.deciders.add(person)

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 
 from rollback.recovery.executors.contract import Executor
 from rollback.recovery.executors.http import HttpExecutor
+from rollback.recovery.executors.python import PythonExecutor
 
 GROUP = "recourse.executors"
 
@@ -15,7 +16,7 @@ GROUP = "recourse.executors"
 @cache
 def executors() -> dict[str, Executor]:
     """All executors by name: our own and those that other packages bring."""
-    found: dict[str, Executor] = {"http": HttpExecutor()}
+    found: dict[str, Executor] = {"http": HttpExecutor(), "python": PythonExecutor()}
     for point in entry_points(group=GROUP):
         found[point.name] = point.load()()
     return found

@@ -34,6 +34,7 @@ class Target:
     allow_http: bool = False
     allow_private: bool = False
     signing_secret: str = ""  # the name of the secret that signs calls; empty: they are not signed
+    has_rate: bool = False  # how many calls it gets in a while is limited
 
 
 @dataclass(frozen=True)
