@@ -15,13 +15,10 @@ _HISTORY = importlib.import_module("rollback.migrations.0002_history_is_append_o
 
 @pytest.fixture(autouse=True, scope="session")
 def _history_can_be_emptied_between_tests() -> None:
-    """Emptying all tables after a transactional test is a DELETE on SQLite, which the history forbids."""
+    """Emptying all tables after a transactional test is a DELETE or a TRUNCATE, which the history forbids."""
     empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def teardown(self: TransactionTestCase) -> None:
-        if connection.vendor != "sqlite":
-            empty(self)
-            return
         with connection.schema_editor() as editor:
             _HISTORY.allow(apps, editor)
         empty(self)
