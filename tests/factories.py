@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from rollback.catalog.models import Action, System, Workflow, WorkflowVersion
+from rollback.catalog.models import Action, Runbook, RunbookVersion, System, Workflow, WorkflowVersion
 from rollback.ownership.models import AgentToken, PersonalToken, Role, Team, User
 
 _numbers = count(1)
@@ -76,6 +76,14 @@ def make_action(workflow: Workflow, key: str, system: System, **fields: Any) -> 
     if values["reversibility"] == "irreversible" and "compensation" not in fields:
         values |= {"compensation": None, "verification": None}
     return Action.objects.create(version=workflow.active, key=key, system=system, **values)
+
+
+def make_runbook(slug: str, owner: User, *steps: dict[str, str], **fields: Any) -> Runbook:
+    """A runbook with one version; a step is ``{title, body, evidence}``."""
+    runbook = Runbook.objects.create(slug=slug, owner=owner, **{"title": slug.replace("-", " ").capitalize(), **fields})
+    runbook.current = RunbookVersion.objects.create(runbook=runbook, number=1, steps=list(steps))
+    runbook.save(update_fields=["current"])
+    return runbook
 
 
 def make_agent(*workflows: Workflow, name: str = "agent", lives: timedelta | None = None) -> tuple[AgentToken, str]:

@@ -76,10 +76,44 @@
     }
   });
 
+  // A live part is replaced as a whole. What was open, had focus or was scrolled is found again: by its id, or by the
+  // nearest id around it and its number among its kind there.
+  const placeOf = (element) => {
+    const home = element.closest("[id]");
+    return [home.id, element.tagName, [...home.querySelectorAll(element.tagName)].indexOf(element)];
+  };
+  const placed = ([id, tag, number]) => {
+    const home = document.getElementById(id);
+    return number < 0 ? home : home?.querySelectorAll(tag)[number];
+  };
+  let kept = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, xhr } = event.detail;
+    const selection = getSelection();
+    const leadsAway = new URL(xhr.responseURL).pathname !== location.pathname; // signed out meanwhile
+    if (leadsAway) location.reload();
+    // What somebody is selecting, to copy it, is not taken from under them: the next answer comes soon.
+    const isRead = !selection.isCollapsed && target.contains(selection.anchorNode);
+    if (leadsAway || isRead) event.detail.shouldSwap = false;
+    kept = {
+      open: [...target.querySelectorAll("details[open]")].map(placeOf),
+      scrolled: [...target.querySelectorAll(".graph, .card, pre")]
+        .filter((element) => element.scrollLeft || element.scrollTop)
+        .map((element) => [placeOf(element), element.scrollLeft, element.scrollTop]),
+      focus: target.contains(document.activeElement) ? placeOf(document.activeElement) : null,
+    };
+  });
+  const keep = () => {
+    for (const place of kept.open) placed(place)?.setAttribute("open", "");
+    for (const [place, left, top] of kept.scrolled) placed(place)?.scrollTo(left, top);
+    if (kept.focus) placed(kept.focus)?.focus({ preventScroll: true });
+  };
+
   // Say aloud what a live part says about itself, when it changes.
   const said = document.getElementById("said");
-  let last = "";
+  let last = document.querySelector("[data-say]")?.dataset.say || "";
   document.addEventListener("htmx:afterSwap", () => {
+    keep();
     tick();
     const news = document.querySelector("[data-say]")?.dataset.say || "";
     if (said && news !== last) said.textContent = last = news;
