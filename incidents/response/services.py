@@ -10,7 +10,7 @@ from incidents.response.models import EntryKind, Incident, IncidentNumber, Incid
 from incidents.response.states import IncidentState
 from rollback.audit.actors import RECOURSE, Actor
 from rollback.audit.services import move, record
-from rollback.errors import Invalid
+from rollback.errors import Conflict, Invalid
 from rollback.models import Run, User
 
 UNRECOVERED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATING)
@@ -114,7 +114,12 @@ def close(incident: Incident, person: User) -> None:
 
 
 def reopen(incident: Incident, person: User) -> None:
-    """It was not over."""
+    """It was not over. Raises ``Conflict`` when its cause has a new incident already: that one tells it from here."""
     with transaction.atomic():
-        move(incident, "reopen", person.actor(), set={"recovered_at": None})
+        try:
+            with transaction.atomic():
+                move(incident, "reopen", person.actor(), set={"recovered_at": None})
+        except IntegrityError as error:
+            newer = Incident.objects.get(cause=incident.cause, state__in=UNRECOVERED)
+            raise Conflict(f"INC-{newer.number} is open about the same cause.", "cause-has-incident") from error
         add_entry(incident, EntryKind.STATE, f"{person.name} reopened it", person.actor())
