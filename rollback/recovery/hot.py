@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -84,7 +84,12 @@ def finish(landed: Sequence[tuple[Claim, Outcome]], want: int, worker: int | Non
     return taken, [claimed for nth, (claimed, _) in enumerate(landed) if nth not in settled]
 
 
-def lay(rollback: UUID, planned: Sequence[tuple[UUID, str, PlannedStep]], order: Sequence[tuple[UUID, UUID]]) -> None:
+def lay(
+    rollback: UUID,
+    planned: Sequence[tuple[UUID, str, PlannedStep]],
+    keys: Mapping[UUID, str],
+    order: Sequence[tuple[UUID, UUID]],
+) -> None:
     """Lay down the plan: ``planned`` in undo order, each with its compensation's id and first state."""
     steps = [step for _, _, step in planned]
     _call(
@@ -93,6 +98,7 @@ def lay(rollback: UUID, planned: Sequence[tuple[UUID, str, PlannedStep]], order:
         timezone.now(),
         [identity for identity, _, _ in planned],
         [step.step for step in steps],
+        [keys.get(step.step) for step in steps],
         [state for _, state, _ in planned],
         [step.treatment is Treatment.UNDO for step in steps],
         [step.in_doubt for step in steps],

@@ -41,22 +41,22 @@ CREATE OR REPLACE FUNCTION recourse_state_in(p_phase text) RETURNS text IMMUTABL
 $$;
 
 CREATE OR REPLACE FUNCTION recourse_lay(
-    p_rollback uuid, p_at timestamptz, p_ids uuid[], p_steps uuid[], p_states text[], p_by_software boolean[],
-    p_in_doubt boolean[], p_waits int[], p_first uuid[], p_then uuid[]
+    p_rollback uuid, p_at timestamptz, p_ids uuid[], p_steps uuid[], p_keys text[], p_states text[],
+    p_by_software boolean[], p_in_doubt boolean[], p_waits int[], p_first uuid[], p_then uuid[]
 ) RETURNS void LANGUAGE sql AS $$
 -- Lays down the plan: one compensation per step, in undo order, with the step's frozen undo copied where it lies.
     INSERT INTO rollback_compensation (
-        id, rollback_id, step_id, system_id, position, key, undo, expires_at, begins_with, in_doubt, waits_for, state,
+        id, rollback_id, step_id, system_id, round, position, key, undo, expires_at, begins_with, in_doubt, waits_for, state,
         state_at, attempts_made, attempts_allowed, fence, verified, last_error, evidence)
-    SELECT planned.id, p_rollback, s.id, s.system_id, planned.position, 'recourse-' || planned.id,
+    SELECT planned.id, p_rollback, s.id, s.system_id, 1, planned.position, coalesce(planned.key, 'recourse-' || planned.id),
         CASE WHEN planned.by_software THEN s.undo END, s.undo_expires_at,
         CASE WHEN NOT planned.by_software OR s.undo #>> '{compensation,executor}' = 'manual' THEN ''
              WHEN jsonb_typeof(s.undo -> 'drift_check') = 'object' THEN 'check'
              ELSE 'execute' END,
         planned.in_doubt, planned.waits, planned.state, p_at, 0,
         coalesce((s.undo #>> '{compensation,retry,attempts}')::int, 5), 0, false, '', ''
-    FROM unnest(p_ids, p_steps, p_states, p_by_software, p_in_doubt, p_waits) WITH ORDINALITY
-        AS planned (id, step, state, by_software, in_doubt, waits, position)
+    FROM unnest(p_ids, p_steps, p_keys, p_states, p_by_software, p_in_doubt, p_waits) WITH ORDINALITY
+        AS planned (id, step, key, state, by_software, in_doubt, waits, position)
     JOIN rollback_step s ON s.id = planned.step;
     INSERT INTO rollback_compensationorder (first_id, then_id) SELECT * FROM unnest(p_first, p_then);
 $$;

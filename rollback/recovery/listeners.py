@@ -5,8 +5,8 @@ from django.dispatch import receiver
 
 from rollback import signals
 from rollback.errors import Refused
-from rollback.recovery.services import roll_back_automatically
-from rollback.runs.models import Run
+from rollback.recovery.services import join_late_result, roll_back_automatically
+from rollback.runs.models import Run, Step
 from rollback.runs.states import RunState
 
 log = structlog.get_logger(__name__)
@@ -22,3 +22,9 @@ def roll_back_failed_run(run: Run, **_: object) -> None:
     except Refused as refused:
         # The run has failed all the same; the incident that it opened asks a person.
         log.warning("no automatic rollback", run=str(run.pk), why=str(refused))
+
+
+@receiver(signals.step_result_late)
+def join_the_rollback(step: Step, **_: object) -> None:
+    """What an agent reports after its run was given up belongs to the rollback that is under way."""
+    join_late_result(step)

@@ -70,8 +70,10 @@ class Compensation(models.Model):
     rollback = models.ForeignKey(Rollback, on_delete=models.CASCADE, related_name="compensations", db_index=False)
     step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="compensations", db_index=False)
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="+", db_index=False)
+    round = models.PositiveSmallIntegerField(default=1)  # a late result may call for a second undo of its step
     position = models.PositiveIntegerField()
-    key = models.CharField(max_length=64)  # made from the id: as unique as that
+    # Made from the id of the first that tried to undo the step: what was begun goes on under the same key.
+    key = models.CharField(max_length=64)
     undo = models.JSONField(null=True)  # the step's frozen undo, copied: the step's may not change it any more
     expires_at = models.DateTimeField(null=True)  # when the step's undo window passes
     # The phase that a try begins with: check or execute, and verify once the call is recorded as done, so that it
@@ -108,7 +110,9 @@ class Compensation(models.Model):
     )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["step", "rollback"], name="compensation_once_per_step")]
+        constraints = [
+            models.UniqueConstraint(fields=["step", "rollback", "round"], name="compensation_once_per_round")
+        ]
         indexes = [
             # A worker's claim of what is ready in one rollback, and the page's counts by state.
             models.Index(fields=["rollback", "state", "position"], name="compensation_claim"),

@@ -15,12 +15,13 @@ from rollback.ownership.models import User
 from rollback.recovery import store
 from rollback.recovery.backoff import Retry
 from rollback.recovery.claims import first_phase
+from rollback.recovery.joining import join
 from rollback.recovery.models import Compensation, Rollback
 from rollback.recovery.plan import Plan
 from rollback.recovery.preview import plan_of
-from rollback.recovery.states import CompensationState, RollbackState
+from rollback.recovery.states import IN_FLIGHT, CompensationState, RollbackState
 from rollback.recovery.tasks import wake
-from rollback.runs.models import Run
+from rollback.runs.models import Run, Step
 from rollback.runs.states import RunState, StepState
 
 
@@ -125,6 +126,33 @@ def resume_rollback(rollback: Rollback, person: User) -> None:
         wake(rollback.pk)
 
 
+def cancel_rollback(rollback: Rollback, person: User, reason: str) -> None:
+    """End a paused rollback: what has not begun is left as it is, and the run counts as partly rolled back.
+
+    Raises ``Conflict`` unless it is paused, and while calls are under way (``calls-underway``): they may still
+    have their effect. ``Invalid`` without a reason.
+    """
+    if not reason.strip():
+        raise Invalid("Say why: the reason goes into the record.", "reason-required")
+    with transaction.atomic():
+        run = Run.objects.select_for_update(of=("self",)).get(pk=rollback.run_id)
+        store.hold(rollback.pk)
+        if flying := rollback.compensations.filter(state__in=IN_FLIGHT).count():
+            raise Conflict(f"{flying} calls are still under way. Try again in a moment.", "calls-underway")
+        ended = {"ended_at": timezone.now()}
+        move(rollback, "cancel", person.actor(), set=ended, payload={"reason": reason.strip()})
+        if run.state == RunState.ROLLING_BACK:
+            move(run, "end_partly_rolled_back", person.actor(), payload={"rollback": rollback.pk})
+        signals.rollback_moved.send(sender=Rollback, rollback=rollback)
+
+
+def join_late_result(step: Step) -> None:
+    """A result came after the rollback began: its undo joins the plan, and the work goes on."""
+    rollback = join(step)
+    if rollback is not None:
+        _attend(rollback, RECOURSE)
+
+
 def retry_compensation(compensation: Compensation, person: User) -> None:
     """Let software try again what was handed over, under the same idempotency key, with fresh attempts."""
     if not compensation.undo:
@@ -137,9 +165,9 @@ def retry_compensation(compensation: Compensation, person: User) -> None:
         "begins_with": first_phase(compensation.undo),
     }
     with transaction.atomic():
-        store.hold(compensation.rollback_id)
+        rollback = _held(compensation.rollback_id)
         move(compensation, "try_again", person.actor(), set=again)
-        _attend(compensation, person.actor())
+        _attend(rollback, person.actor())
 
 
 def finish_by_hand(compensation: Compensation, person: User, evidence: str) -> None:
@@ -151,15 +179,20 @@ def finish_by_hand(compensation: Compensation, person: User, evidence: str) -> N
         raise Invalid("Say what you did and where it can be seen.", "evidence-required")
     done = {"ended_at": timezone.now(), "ended_by": person, "evidence": evidence.strip()}
     with transaction.atomic():
-        store.hold(compensation.rollback_id)
+        rollback = _held(compensation.rollback_id)
         move(compensation, "finish_by_hand", person.actor(), set=done, payload={"evidence": evidence.strip()})
         store.release_dependents(compensation, person.actor())
-        _attend(compensation, person.actor())
+        _attend(rollback, person.actor())
 
 
-def _attend(compensation: Compensation, actor: Actor) -> None:
-    """A person acted: the rollback goes on where it waited for one."""
-    rollback = Rollback.objects.select_for_update().get(pk=compensation.rollback_id)
+def _held(rollback_id: UUID) -> Rollback:
+    rollback = store.hold(rollback_id)
+    assert rollback is not None  # a compensation keeps its rollback
+    return rollback
+
+
+def _attend(rollback: Rollback, actor: Actor) -> None:
+    """Something was done about a rollback (which is held): it goes on where it waited for that."""
     others = rollback.compensations.filter(state=CompensationState.HANDED_OVER)
     if rollback.state == RollbackState.NEEDS_ATTENTION and not (rollback.on_failure == "hold" and others.exists()):
         move(rollback, "attend", actor)

@@ -20,6 +20,9 @@ class RollbackState(StrEnum):
 
 _R = RollbackState
 
+LIVE = frozenset({_R.DRAFT, _R.AWAITING_APPROVAL, _R.RUNNING, _R.PAUSED, _R.NEEDS_ATTENTION})
+"""It has not ended: one at a time per run."""
+
 ROLLBACK = Machine(
     "rollback",
     _R.DRAFT,
@@ -66,6 +69,8 @@ COMPENSATION = Machine(
     _C.BLOCKED,
     {
         "unblock": move_from(_C.BLOCKED, to=_C.READY),
+        # A result came late: what it was built on waits for it.
+        "block": move_from(_C.READY, to=_C.BLOCKED),
         "check": move_from(_C.READY, to=_C.CHECKING),
         "execute": move_from(_C.READY, _C.CHECKING, to=_C.EXECUTING),
         # From ready: the call was recorded as done before its worker was lost, so only the look is repeated.

@@ -30,7 +30,7 @@ from rollback.recovery.executors.contract import Outcome, Result
 from rollback.recovery.models import Attempt, Compensation, CompensationOrder, Rollback
 from rollback.recovery.plan import Plan, PlannedStep, Treatment
 from rollback.recovery.states import IN_FLIGHT, SETTLED, CompensationState, RollbackState
-from rollback.runs.models import Step
+from rollback.runs.models import Run, Step
 from rollback.runs.states import RunState
 
 NOTHING_TO_EXECUTE = "There is nothing for software to execute: its owner takes it back by hand."
@@ -282,6 +282,8 @@ def conclude(rollback_id: UUID) -> bool:
     Answers whether something is ready: then it is too early for either.
     """
     with transaction.atomic(durable=True):
+        # The run comes first, as everywhere: a late result locks the two in this order.
+        Run.objects.select_for_update(no_key=True).filter(rollbacks=rollback_id).first()
         rollback = hold(rollback_id, RollbackState.RUNNING)
         if rollback is None:
             return False
@@ -308,16 +310,26 @@ def lay(rollback: Rollback, plan: Plan) -> None:
     planned = [(new_id(), step) for step in plan.steps if step.treatment is not Treatment.ALREADY_UNDONE]
     ids = {step.step: identity for identity, step in planned}
     order = [(ids[first], ids[step.step]) for step in plan.to_do for first in step.after]
+    keys = _keys_begun(rollback)
     if hot.available():
-        hot.lay(rollback.pk, [(identity, _first_state(step), step) for identity, step in planned], order)
+        hot.lay(rollback.pk, [(identity, _first_state(step), step) for identity, step in planned], keys, order)
         return
     taken = rollback.run.steps.in_bulk([step.step for _, step in planned])
     rows = [
         _compensation(rollback, identity, at, step, taken[step.step]) for at, (identity, step) in enumerate(planned, 1)
     ]
+    for row in rows:
+        row.key = keys.get(row.step_id, row.key)
     Compensation.objects.bulk_create(rows, batch_size=500)
     pairs = [CompensationOrder(first_id=first, then_id=then) for first, then in order]
     CompensationOrder.objects.bulk_create(pairs, batch_size=2000)
+
+
+def _keys_begun(rollback: Rollback) -> dict[UUID, str]:
+    """Of what an earlier rollback of this run began and did not finish: it may have happened, and goes on as it was."""
+    earlier = Compensation.objects.filter(rollback__run=rollback.run_id, rollback__rehearsal=False, attempts_made__gt=0)
+    unfinished = earlier.exclude(state__in=(CompensationState.COMPENSATED, CompensationState.DONE_BY_HAND))
+    return dict(unfinished.order_by("round", "pk").values_list("step", "key"))
 
 
 def _first_state(planned: PlannedStep) -> CompensationState:

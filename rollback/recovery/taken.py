@@ -39,8 +39,11 @@ class _Row(NamedTuple):
     has_effects: bool
 
 
-def taken_steps(run: Run, now: datetime) -> list[TakenStep]:
-    """The steps of ``run`` as the plan sees them at ``now`` (which decides whether undo windows have passed)."""
+def taken_steps(run: Run, now: datetime, again: UUID | None = None) -> list[TakenStep]:
+    """The steps of ``run`` as the plan sees them at ``now`` (which decides whether undo windows have passed).
+
+    The step ``again`` counts as not undone, whatever was tried: what it did came later.
+    """
     undone = Compensation.objects.filter(step=OuterRef("pk"), state__in=_RESTORED, rollback__rehearsal=False)
     rows = run.steps.annotate(
         undo_text=Cast("undo", TextField()),
@@ -48,7 +51,8 @@ def taken_steps(run: Run, now: datetime) -> list[TakenStep]:
         is_undone=Exists(undone),
         has_effects=Exists(Effect.objects.filter(step=OuterRef("pk"))),
     ).order_by("number")
-    return [_taken(_Row._make(row), now) for row in rows.values_list(*_Row._fields)]
+    found = (_Row._make(row) for row in rows.values_list(*_Row._fields))
+    return [_taken(row._replace(is_undone=False) if row.id == again else row, now) for row in found]
 
 
 def _taken(row: _Row, now: datetime) -> TakenStep:

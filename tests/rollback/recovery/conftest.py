@@ -73,6 +73,7 @@ class Scene:
             "undo_state": UndoState.RESOLVED if undo else UndoState.UNRESOLVED,
         }
         step = Step.objects.create(**{**values, **fields})
+        Run.objects.filter(pk=self.run.pk).update(steps_taken=number)
         Effect.objects.create(step=step, run=self.run, system=self.system, kind="thing", ref=path)
         self.steps.append(step)
         return step
