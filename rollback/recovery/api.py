@@ -49,6 +49,12 @@ class EvidenceIn(Body):
     evidence = serializers.CharField(max_length=10_000)
 
 
+class ReasonIn(Body):
+    """Why something is done."""
+
+    reason = serializers.CharField(max_length=5000)
+
+
 class AttemptOut(serializers.Serializer[Attempt]):
     """One try."""
 
@@ -227,6 +233,19 @@ class ResumeView(WriteOnceView):
         rollback = find_rollback(request, pk)
         require(_person(request), "rollback.control", rollback)
         services.resume_rollback(rollback, _person(request))
+        return Response(RollbackOut(rollback).data)
+
+
+class CancelView(WriteOnceView):
+    """Leave the rest as it is."""
+
+    @extend_schema(request=ReasonIn, responses=RollbackOut)
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Of a paused rollback; 409 ``calls-underway`` until what is in flight has ended."""
+        data = ReasonIn.read(request.data)
+        rollback = find_rollback(request, pk)
+        require(_person(request), "rollback.control", rollback)
+        services.cancel_rollback(rollback, _person(request), data["reason"])
         return Response(RollbackOut(rollback).data)
 
 

@@ -73,6 +73,11 @@ class Progress:
         """How many of ``total`` need nothing more."""
         return self.undone + self.by_hand + self.waived
 
+    @property
+    def left(self) -> int:
+        """How many of ``total`` are not settled."""
+        return self.total - self.settled
+
 
 def rollback_progress(rollback: Rollback, now: datetime | None = None) -> Progress:
     """The counts of ``rollback``, in one query. ``elapsed`` is None before it started."""

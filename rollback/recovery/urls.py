@@ -10,6 +10,7 @@ api_patterns = [
     path("rollbacks/<uuid:pk>", api.RollbackView.as_view(), name="api-rollback"),
     path("rollbacks/<uuid:pk>/pause", api.PauseView.as_view(), name="api-pause"),
     path("rollbacks/<uuid:pk>/resume", api.ResumeView.as_view(), name="api-resume"),
+    path("rollbacks/<uuid:pk>/cancel", api.CancelView.as_view(), name="api-cancel"),
     path("compensations/<uuid:pk>/retry", api.RetryView.as_view(), name="api-retry"),
     path("compensations/<uuid:pk>/done", api.DoneView.as_view(), name="api-done"),
 ]
@@ -20,6 +21,7 @@ page_patterns = [
     path("rollbacks/<uuid:pk>/", views.rollback, name="rollback"),
     path("rollbacks/<uuid:pk>/pause/", views.pause, name="rollback-pause"),
     path("rollbacks/<uuid:pk>/resume/", views.resume, name="rollback-resume"),
+    path("rollbacks/<uuid:pk>/cancel/", views.cancel, name="rollback-cancel"),
     path("compensations/<uuid:pk>/", views.compensation, name="compensation"),
     path("compensations/<uuid:pk>/retry/", views.retry, name="compensation-retry"),
     path("compensations/<uuid:pk>/done/", views.done, name="compensation-done"),

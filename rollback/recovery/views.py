@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from rollback.errors import Conflict
 from rollback.recovery import services
-from rollback.recovery.forms import EvidenceForm, RollbackFilters, StartForm
+from rollback.recovery.forms import CancelForm, EvidenceForm, RollbackFilters, ScopeForm, StartForm
 from rollback.recovery.models import Compensation, Rollback
 from rollback.recovery.preview import preview
 from rollback.recovery.selectors import (
@@ -28,7 +28,6 @@ from rollback.web.pages import CSV_ROWS, chosen, csv_of, page_of
 from rollback.web.people import signed_in
 from rollback.web.states import words_for
 
-WHOLE_RUN: dict[str, Any] = {"kind": "all", "cascade": False}
 _COLUMNS: list[tuple[str, Any]] = [
     ("Id", lambda rollback: rollback.pk),
     ("Workflow", lambda rollback: rollback.run.workflow.slug),
@@ -53,11 +52,9 @@ def rollback_preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = StartForm(request.POST)
     if not form.is_valid():
         return _preview_page(request, run, form, status=422)
-    data = form.cleaned_data
+    data, scope = form.cleaned_data, ScopeForm(request.GET, run).chosen()
     try:
-        rollback = services.start_rollback(
-            run, WHOLE_RUN, data["reason"], data["plan_hash"], person, data.get("incident")
-        )
+        rollback = services.start_rollback(run, scope, data["reason"], data["plan_hash"], person, data.get("incident"))
     except Conflict as conflict:
         return _preview_page(request, run, form, conflict=conflict.detail, status=409)
     return redirect("rollback", pk=rollback.pk)
@@ -66,7 +63,8 @@ def rollback_preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _preview_page(
     request: HttpRequest, run: Run, form: StartForm | None = None, conflict: str = "", status: int = 200
 ) -> HttpResponse:
-    shown = preview(run, WHOLE_RUN)
+    scope = ScopeForm(request.GET, run)
+    shown = preview(run, scope.chosen())
     initial = {"plan_hash": shown.hash, "incident": request.GET.get("incident", "")}
     if conflict and form is not None:
         # The words are kept, the plan that they are about is the one that is shown now.
@@ -74,6 +72,8 @@ def _preview_page(
     context = {
         "run": run,
         "preview": shown,
+        "scope": scope,
+        "whole_run": shown.scope["kind"] == "all",
         "form": form or StartForm(initial=initial),
         "sheet_open": bool(form is not None and not conflict) or request.GET.get("sheet") == "start",
         "conflict": conflict,
@@ -102,19 +102,25 @@ def rollbacks(request: HttpRequest) -> HttpResponse:
 @require_safe
 def rollback(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The rollback as it goes; the fragment while it moves."""
-    person = signed_in(request)
-    shown = found(visible_rollbacks(person), pk, "rollback")
+    return _rollback_page(request, found(visible_rollbacks(signed_in(request)), pk, "rollback"))
+
+
+def _rollback_page(
+    request: HttpRequest, shown: Rollback, form: CancelForm | None = None, status: int = 200
+) -> HttpResponse:
     context = {
         "rollback": shown,
         "run": shown.run,
         "progress": rollback_progress(shown),
         "compensations": compensations_of(shown),
         "over": is_over(shown),
-        "may_control": allowed(person, "rollback.control", shown),
+        "may_control": allowed(signed_in(request), "rollback.control", shown),
+        "form": form or CancelForm(),
+        "sheet_open": form is not None or request.GET.get("sheet") == "cancel",
         "incidents": shown.run.incidents.order_by("-opened_at"),
     }
     template = "rollback/recovery/_rollback_live.html" if request.htmx else "rollback/recovery/rollback.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    return render(request, template, context, status=status)
 
 
 @require_POST
@@ -128,6 +134,17 @@ def pause(request: HttpRequest, pk: UUID) -> HttpResponse:
 def resume(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Go on."""
     services.resume_rollback(_controlled(request, pk), signed_in(request))
+    return redirect("rollback", pk=pk)
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Leave the rest as it is."""
+    shown = _controlled(request, pk)
+    form = CancelForm(request.POST)
+    if not form.is_valid():
+        return _rollback_page(request, shown, form, status=422)
+    services.cancel_rollback(shown, signed_in(request), form.cleaned_data["reason"])
     return redirect("rollback", pk=pk)
 
 
