@@ -45,7 +45,7 @@ def _page(
 ) -> HttpResponse:
     person = signed_in(request)
     verdict = form.data.get("verdict", "") if form else request.GET.get("sheet", "")
-    sheets = [(name, form if form and name == verdict else _fresh_form(asked, name)) for name in ("approve", "refuse")]
+    sheets = [(name, _sheet(asked, name, form if name == verdict else None)) for name in ("approve", "refuse")]
     context = {
         "approval": asked,
         "shown": asked.shown,
@@ -60,7 +60,9 @@ def _page(
     return render(request, "rollback/approvals/approval.html", context, status=status)
 
 
-def _fresh_form(asked: Approval, verdict: str) -> DecisionForm:
-    form = DecisionForm(initial={"verdict": verdict, "shown_hash": asked.shown_hash}, auto_id=f"{verdict}_%s")
+def _sheet(asked: Approval, verdict: str, sent: DecisionForm | None) -> DecisionForm:
+    """The form of one answer: fresh, or as it was sent; it says whether a reason is needed."""
+    initial = {"verdict": verdict, "shown_hash": asked.shown_hash}
+    form = sent or DecisionForm(initial=initial, auto_id=f"{verdict}_%s")
     form.fields["reason"].required = verdict == "refuse" or services.is_irreversible(asked)
     return form
