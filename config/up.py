@@ -82,7 +82,7 @@ def _run(port: int, redis: tuple[str, str] | None, extras: Extras) -> int:
     processes = {"redis": redis[1]} if redis else {}
     processes |= {
         "web": f"granian --interface wsgi config.wsgi:application --host 127.0.0.1 --port {port} --no-ws "
-        "--blocking-threads 64 --backpressure 256 --log-level warning",
+        "--blocking-threads 64 --backpressure 256 --workers-kill-timeout 2 --log-level warning",
         "worker": "celery --quiet -A config worker --pool threads --concurrency 4 --loglevel warning --without-mingle",
         "beat": "celery --quiet -A config beat --loglevel warning",
         **extras.processes,
