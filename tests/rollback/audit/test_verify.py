@@ -83,13 +83,14 @@ def test_the_history_cannot_be_deleted(model: Any, history: None) -> None:
     assert model.objects.exists()
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no TRUNCATE")
 @pytest.mark.parametrize("model", [AuditEvent, AuditCheckpoint])
-def test_the_history_cannot_be_truncated(model: Any, history: None) -> None:
+def test_the_history_cannot_be_emptied_as_a_whole(model: Any, history: None) -> None:
+    """Databases have a faster way to empty a table than row by row; SQLite takes it by itself."""
     seal()
+    empty = "TRUNCATE" if connection.vendor == "postgresql" else "DELETE FROM"
 
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {model._meta.db_table}")
+        cursor.execute(f"{empty} {model._meta.db_table}")
 
     assert model.objects.exists()
 

@@ -1,6 +1,5 @@
 """The HTTP executor over TLS: the address is pinned, and it is the name that has to be proved."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -13,8 +12,6 @@ from rollback.recovery.executors import deadline
 from rollback.recovery.executors.contract import Outcome, Result
 from tests.rollback.recovery.executors.calls import send
 from tests.rollback.recovery.executors.wire import listening
-
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made with openssl")
 
 
 @pytest.fixture(scope="module")
