@@ -19,3 +19,6 @@ rollback_moved = Signal()
 
 compensation_handed_over = Signal()
 """``compensation``: one that software could not finish and that a person has now."""
+
+approval_concluded = Signal()
+"""``approval``, ``actor``: a request for a yes that has just been approved, refused, expired or withdrawn."""

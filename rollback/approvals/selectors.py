@@ -42,6 +42,7 @@ def decided_before(approval: Approval, limit: int = 5) -> QuerySet[Approval]:
     if approval.step is None:
         return Approval.objects.none()
     same = Approval.objects.filter(
+        kind=approval.kind,
         step__action_key=approval.step.action_key,
         run__workflow=approval.run.workflow_id,
         state__in=[ApprovalState.APPROVED, ApprovalState.REFUSED],

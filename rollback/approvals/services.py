@@ -2,13 +2,16 @@
 
 import datetime as dt
 import hashlib
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from rollback import signals
 from rollback.approvals.gates import Gate, deciders_of, shown_for
 from rollback.approvals.models import Approval, ApprovalKind, Decision
 from rollback.approvals.states import ApprovalState
+from rollback.approvals.waivers import WAIVER_EXPIRES, Waiver, second_people, shown_for_waiver
 from rollback.audit.actors import RECOURSE, Actor
 from rollback.audit.chain import canonical
 from rollback.audit.services import move, record
@@ -44,6 +47,40 @@ def request_approval(step: Step, run: Run, gate: Gate) -> Approval:
         record(approval.audit_chain(), "approval.ask", RECOURSE, facts)
         move(step, "await_approval", RECOURSE, payload={"approval": approval.pk})
     return approval
+
+
+def ask_second_person(about: Waiver, requester: User) -> Approval:
+    """Ask for a second person's yes to leaving a step as it is. Raises ``Conflict`` while one is asked already."""
+    with transaction.atomic():
+        same = Approval.objects.filter(kind=ApprovalKind.WAIVER, subject=about.subject, state=ApprovalState.PENDING)
+        if same.exists():
+            raise Conflict("A second person is asked already.", "waiver-pending")
+        shown = shown_for_waiver(about, requester)
+        approval = Approval.objects.create(
+            kind=ApprovalKind.WAIVER,
+            run=about.run,
+            step=about.step,
+            subject=about.subject,
+            shown=shown,
+            shown_hash=hash_of(shown),
+            rule="Leaving a step as it is takes a second person.",
+            requester=requester,
+            requester_name=requester.name,
+            expires_at=timezone.now() + WAIVER_EXPIRES,
+        )
+        deciders = second_people(about, requester)
+        approval.deciders.set(deciders)
+        asked = [person.name for person in deciders]
+        facts = {"id": approval.pk, "about": about.subject, "shown_hash": approval.shown_hash, "asked": asked}
+        record(approval.audit_chain(), "approval.ask", requester.actor(), facts)
+    return approval
+
+
+def withdraw_about(subject: UUID, actor: Actor) -> None:
+    """Nobody needs to answer about ``subject`` any more. Call it with the run locked, as ``decide`` does."""
+    pending = Approval.objects.filter(subject=subject, state=ApprovalState.PENDING)
+    for approval in pending.select_for_update(of=("self",)).order_by("pk"):
+        move(approval, "withdraw", actor)
 
 
 def hash_of(shown: object) -> str:
@@ -111,7 +148,8 @@ def _check_words(approval: Approval, verdict: str, reason: str, shown_hash: str 
 
 def is_irreversible(approval: Approval) -> bool:
     """Whether it is about something that cannot be taken back."""
-    return approval.step is not None and approval.step.reversibility == Reversibility.IRREVERSIBLE
+    step = approval.step if approval.kind == ApprovalKind.STEP else None
+    return step is not None and step.reversibility == Reversibility.IRREVERSIBLE
 
 
 def _conclude(approval: Approval, verdict: str, person: User) -> None:
@@ -121,11 +159,14 @@ def _conclude(approval: Approval, verdict: str, person: User) -> None:
     elif approval.decisions.filter(verdict=APPROVE).count() >= approval.quorum:
         move(approval, "approve", person.actor())
         _move_step(approval, "clear", person.actor())
+    else:
+        return
+    signals.approval_concluded.send(sender=Approval, approval=approval, actor=person.actor())
 
 
 def _move_step(approval: Approval, action: str, actor: Actor) -> None:
     """The step follows its approval, unless it has gone on without it (its run was given up)."""
-    step = approval.step
+    step = approval.step if approval.kind == ApprovalKind.STEP else None
     if step is not None and step.state == StepState.AWAITING_APPROVAL:
         cleared = {"cleared_at": timezone.now()} if action == "clear" else {}
         move(step, action, actor, set=cleared, payload={"approval": approval.pk})

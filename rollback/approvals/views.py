@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from rollback.approvals import services
 from rollback.approvals.forms import DecisionForm
-from rollback.approvals.models import Approval
+from rollback.approvals.models import Approval, ApprovalKind
 from rollback.approvals.selectors import decided_before, visible_approvals
 from rollback.errors import Conflict, Invalid
 from rollback.web.access import allowed, found, require
@@ -49,6 +49,7 @@ def _page(
     context = {
         "approval": asked,
         "shown": asked.shown,
+        "waiver": asked.kind == ApprovalKind.WAIVER,
         "irreversible": services.is_irreversible(asked),
         "sheets": sheets,
         "open_sheet": verdict if not conflict else "",

@@ -9,6 +9,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from rollback.approvals.api import ApprovalOut
 from rollback.errors import NotFound
 from rollback.ownership.models import User
 from rollback.recovery import services
@@ -283,3 +284,15 @@ class DoneView(CompensationView):
         compensation = self.find(request, pk)
         services.finish_by_hand(compensation, _person(request), data["evidence"])
         return Response(CompensationOut(compensation).data)
+
+
+class WaiveView(CompensationView):
+    """Leave it as it is."""
+
+    @extend_schema(request=ReasonIn, responses={202: ApprovalOut})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Asks a second person; answers the request that they decide. 409 ``waiver-pending`` while one is asked."""
+        data = ReasonIn.read(request.data)
+        compensation = self.find(request, pk)
+        asked = services.ask_to_waive(compensation, _person(request), data["reason"])
+        return Response(ApprovalOut(asked).data, status=202)

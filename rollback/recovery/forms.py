@@ -80,6 +80,17 @@ class EvidenceForm(forms.Form):
     )
 
 
+class WaiveForm(forms.Form):
+    """Asks a second person to agree that a step is left as it is."""
+
+    reason = forms.CharField(
+        label="Why is it left as it is?",
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="A second person reads this, and it goes into the record with your name.",
+    )
+
+
 class RollbackFilters(forms.Form):
     """All optional, all in the address."""
 

@@ -4,8 +4,11 @@ import structlog
 from django.dispatch import receiver
 
 from rollback import signals
+from rollback.approvals.models import Approval, ApprovalKind
+from rollback.approvals.states import ApprovalState
+from rollback.audit.actors import Actor
 from rollback.errors import Refused
-from rollback.recovery.services import join_late_result, roll_back_automatically
+from rollback.recovery.services import join_late_result, roll_back_automatically, waive
 from rollback.runs.models import Run, Step
 from rollback.runs.states import RunState
 
@@ -28,3 +31,10 @@ def roll_back_failed_run(run: Run, **_: object) -> None:
 def join_the_rollback(step: Step, **_: object) -> None:
     """What an agent reports after its run was given up belongs to the rollback that is under way."""
     join_late_result(step)
+
+
+@receiver(signals.approval_concluded)
+def waive_what_was_agreed(approval: Approval, actor: Actor, **_: object) -> None:
+    """A second person agreed to leave a step as it is."""
+    if approval.kind == ApprovalKind.WAIVER and approval.state == ApprovalState.APPROVED:
+        waive(approval, actor)

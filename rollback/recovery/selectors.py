@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils import timezone
 
+from rollback.approvals.models import Approval, ApprovalKind
 from rollback.ownership.models import User
 from rollback.recovery.models import Attempt, Compensation, Rollback
 from rollback.recovery.states import IN_FLIGHT, ROLLBACK, CompensationState, RollbackState
@@ -106,3 +107,9 @@ def rollback_progress(rollback: Rollback, now: datetime | None = None) -> Progre
 def is_over(rollback: Rollback) -> bool:
     """Whether nothing more will happen to it."""
     return ROLLBACK.is_final(RollbackState(rollback.state))
+
+
+def waiver_of(compensation: Compensation) -> Approval | None:
+    """The latest request to leave it as it is, if anybody asked."""
+    asked = Approval.objects.filter(kind=ApprovalKind.WAIVER, subject=compensation.pk)
+    return asked.order_by("-created_at").first()

@@ -7,7 +7,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from rollback import signals
-from rollback.approvals.services import withdraw_for_run
+from rollback.approvals.models import Approval
+from rollback.approvals.services import ask_second_person, withdraw_about, withdraw_for_run
+from rollback.approvals.waivers import Waiver
 from rollback.audit.actors import RECOURSE, Actor
 from rollback.audit.services import move, record
 from rollback.errors import Conflict, Invalid
@@ -157,16 +159,16 @@ def retry_compensation(compensation: Compensation, person: User) -> None:
     """Let software try again what was handed over, under the same idempotency key, with fresh attempts."""
     if not compensation.undo:
         raise Conflict("There is nothing for software to try: finish it by hand.", "nothing-to-execute")
-    allowed = compensation.attempts_made + Retry.of(compensation.undo).attempts
     again = {
-        "attempts_allowed": allowed,
+        "attempts_allowed": compensation.attempts_made + Retry.of(compensation.undo).attempts,
         "handed_to": None,
         "executed_at": None,
         "begins_with": first_phase(compensation.undo),
     }
     with transaction.atomic():
-        rollback = _held(compensation.rollback_id)
+        rollback = _held_with_its_run(compensation)
         move(compensation, "try_again", person.actor(), set=again)
+        withdraw_about(compensation.pk, person.actor())
         _attend(rollback, person.actor())
 
 
@@ -179,14 +181,51 @@ def finish_by_hand(compensation: Compensation, person: User, evidence: str) -> N
         raise Invalid("Say what you did and where it can be seen.", "evidence-required")
     done = {"ended_at": timezone.now(), "ended_by": person, "evidence": evidence.strip()}
     with transaction.atomic():
-        rollback = _held(compensation.rollback_id)
+        rollback = _held_with_its_run(compensation)
         move(compensation, "finish_by_hand", person.actor(), set=done, payload={"evidence": evidence.strip()})
         store.release_dependents(compensation, person.actor())
+        withdraw_about(compensation.pk, person.actor())
         _attend(rollback, person.actor())
 
 
-def _held(rollback_id: UUID) -> Rollback:
-    rollback = store.hold(rollback_id)
+def ask_to_waive(compensation: Compensation, person: User, reason: str) -> Approval:
+    """``person`` wants to leave the step as it is; a second person has to agree.
+
+    Raises ``Invalid`` without a reason, ``Conflict`` when it is not handed over (any more), or when a second
+    person is asked already (``waiver-pending``).
+    """
+    if not reason.strip():
+        raise Invalid("Say why it is left as it is: the reason goes into the record.", "reason-required")
+    with transaction.atomic():
+        _held_with_its_run(compensation)
+        compensation.refresh_from_db()
+        if compensation.state != CompensationState.HANDED_OVER:
+            raise Conflict("Only what was handed over to a person can be waived.", "wrong-state")
+        step = compensation.step
+        about = Waiver(compensation.pk, step.run, step, reason.strip(), compensation.last_error)
+        return ask_second_person(about, person)
+
+
+def waive(approval: Approval, actor: Actor) -> None:
+    """A second person agreed: the step is left as it is, and what waited for it may start.
+
+    Raises ``Conflict`` when the compensation is not handed over any more.
+    """
+    compensation = Compensation.objects.select_related("rollback").get(pk=approval.subject)
+    with transaction.atomic():
+        rollback = _held_with_its_run(compensation)
+        reason = approval.shown["reason"]
+        left = {"ended_at": timezone.now(), "ended_by": approval.requester, "evidence": reason}
+        facts = {"asked_by": approval.requester_name, "reason": reason, "approval": approval.pk}
+        move(compensation, "waive", actor, set=left, payload=facts)
+        store.release_dependents(compensation, actor)
+        _attend(rollback, actor)
+
+
+def _held_with_its_run(compensation: Compensation) -> Rollback:
+    """The compensation's rollback, locked after its run: whoever decides about it takes them in this order too."""
+    Run.objects.select_for_update(no_key=True).get(rollbacks=compensation.rollback_id)
+    rollback = store.hold(compensation.rollback_id)
     assert rollback is not None  # a compensation keeps its rollback
     return rollback
 

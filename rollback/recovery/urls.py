@@ -13,6 +13,7 @@ api_patterns = [
     path("rollbacks/<uuid:pk>/cancel", api.CancelView.as_view(), name="api-cancel"),
     path("compensations/<uuid:pk>/retry", api.RetryView.as_view(), name="api-retry"),
     path("compensations/<uuid:pk>/done", api.DoneView.as_view(), name="api-done"),
+    path("compensations/<uuid:pk>/waive", api.WaiveView.as_view(), name="api-waive"),
 ]
 
 page_patterns = [
@@ -25,4 +26,5 @@ page_patterns = [
     path("compensations/<uuid:pk>/", views.compensation, name="compensation"),
     path("compensations/<uuid:pk>/retry/", views.retry, name="compensation-retry"),
     path("compensations/<uuid:pk>/done/", views.done, name="compensation-done"),
+    path("compensations/<uuid:pk>/waive/", views.waive, name="compensation-waive"),
 ]

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from rollback.errors import Conflict
 from rollback.recovery import services
-from rollback.recovery.forms import CancelForm, EvidenceForm, RollbackFilters, ScopeForm, StartForm
+from rollback.recovery.forms import CancelForm, EvidenceForm, RollbackFilters, ScopeForm, StartForm, WaiveForm
 from rollback.recovery.models import Compensation, Rollback
 from rollback.recovery.preview import preview
 from rollback.recovery.selectors import (
@@ -19,6 +19,7 @@ from rollback.recovery.selectors import (
     rollback_progress,
     visible_compensations,
     visible_rollbacks,
+    waiver_of,
 )
 from rollback.recovery.states import CompensationState
 from rollback.runs.models import Run
@@ -174,16 +175,23 @@ def _compensation(request: HttpRequest, pk: UUID) -> Compensation:
 
 
 def _compensation_page(
-    request: HttpRequest, shown: Compensation, form: EvidenceForm | None = None, status: int = 200
+    request: HttpRequest,
+    shown: Compensation,
+    done_form: EvidenceForm | None = None,
+    waive_form: WaiveForm | None = None,
+    status: int = 200,
 ) -> HttpResponse:
+    sheet = "done" if done_form else "waive" if waive_form else request.GET.get("sheet", "")
     context = {
         "compensation": shown,
         "rollback": shown.rollback,
         "attempts": shown.attempts.order_by("started_at", "id"),
         "handed_over": shown.state == CompensationState.HANDED_OVER,
         "may_finish": allowed(signed_in(request), "compensation.finish", shown),
-        "form": form or EvidenceForm(),
-        "sheet_open": form is not None or request.GET.get("sheet") == "done",
+        "done_form": done_form or EvidenceForm(auto_id="done_%s"),
+        "waive_form": waive_form or WaiveForm(auto_id="waive_%s"),
+        "sheet": sheet,
+        "waiver": waiver_of(shown),
     }
     return render(request, "rollback/recovery/compensation.html", context, status=status)
 
@@ -202,9 +210,22 @@ def done(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Done by hand, with evidence."""
     shown = _compensation(request, pk)
     require(signed_in(request), "compensation.finish", shown)
-    form = EvidenceForm(request.POST)
+    form = EvidenceForm(request.POST, auto_id="done_%s")
     if not form.is_valid():
         return _compensation_page(request, shown, form, status=422)
     services.finish_by_hand(shown, signed_in(request), form.cleaned_data["evidence"])
     messages.success(request, "Recorded as done by hand.")
     return redirect("rollback", pk=shown.rollback_id)
+
+
+@require_POST
+def waive(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask a second person to agree that it is left as it is."""
+    shown = _compensation(request, pk)
+    require(signed_in(request), "compensation.finish", shown)
+    form = WaiveForm(request.POST, auto_id="waive_%s")
+    if not form.is_valid():
+        return _compensation_page(request, shown, waive_form=form, status=422)
+    services.ask_to_waive(shown, signed_in(request), form.cleaned_data["reason"])
+    messages.success(request, "A second person is asked.")
+    return redirect("compensation", pk=pk)
