@@ -30,6 +30,6 @@ lint: development
 	.venv/bin/djlint templates --lint --quiet
 
 lock: development
-	.venv/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
-	.venv/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header -c requirements.txt requirements-dev.in -o requirements-dev.txt
-	echo uv | .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements-dev.txt - -o requirements-uv.txt
+	.venv/bin/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
+	.venv/bin/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	echo uv | .venv/bin/uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements-dev.txt - -o requirements-uv.txt

@@ -51,7 +51,6 @@ INSTALLED_APPS = [
     "rest_framework_api_key",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django_filters",
     "rules.apps.AutodiscoverRulesConfig",
     "axes",
     "csp",

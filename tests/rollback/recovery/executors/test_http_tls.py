@@ -2,11 +2,11 @@
 
 import socket
 import ssl
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 from rollback.recovery.executors import deadline
 from rollback.recovery.executors.contract import Outcome, Result
@@ -16,11 +16,12 @@ from tests.rollback.recovery.executors.wire import listening
 
 @pytest.fixture(scope="module")
 def localhost(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a certificate for ``localhost`` alone, and its key."""
+    """A folder with the certificate of ``localhost`` alone, and who vouches for it."""
     folder = tmp_path_factory.mktemp("tls")
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name]
-    subprocess.run([*made, "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     return folder
 
 
@@ -28,14 +29,14 @@ def localhost(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(localhost: Path) -> ssl.SSLContext:
     """What a server that has the certificate says."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(localhost / "cert.pem", localhost / "key.pem")
+    context.load_cert_chain(localhost / "server.pem")
     return context
 
 
 @pytest.fixture
 def trusted(localhost: Path) -> None:
     """From here on, this process trusts the certificate."""
-    deadline._tls().load_verify_locations(localhost / "cert.pem")
+    deadline._tls().load_verify_locations(localhost / "ca.pem")
 
 
 @pytest.mark.usefixtures("trusted")
