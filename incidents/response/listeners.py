@@ -45,10 +45,18 @@ def follow_rollback(rollback: Rollback, **_: object) -> None:
         return
     for incident in _unrecovered_of(rollback.run):
         services.add_entry(incident, EntryKind.ROLLBACK, words, RECOURSE, link=f"/rollbacks/{rollback.pk}/")
-        if rollback.state == RollbackState.RUNNING and incident.state != IncidentState.MITIGATING:
-            services.mitigate(incident, RECOURSE)
+        if rollback.state == RollbackState.RUNNING:
+            _take_up(incident, rollback)
         if rollback.state == RollbackState.COMPLETED and not _open_runs(incident):
             services.recover(incident, RECOURSE)
+
+
+def _take_up(incident: Incident, rollback: Rollback) -> None:
+    """Who rolls back leads, where nobody does yet. What goes by itself leaves it open for somebody to lead."""
+    if incident.state == IncidentState.OPEN and rollback.started_by is not None:
+        services.acknowledge(incident, rollback.started_by)
+    if incident.state == IncidentState.ACKNOWLEDGED:
+        services.mitigate(incident, RECOURSE)
 
 
 @receiver(signals.compensation_handed_over)

@@ -40,7 +40,7 @@ def start_rollback(
     ``person`` is None when the workflow says that a failed run is rolled back automatically. The agent is
     told to halt, and steps without a result count as in doubt from now on. Raises ``Conflict`` when the plan
     has changed since (``plan-changed``), a rollback is under way (``rollback-underway``) or there is nothing
-    to undo (``nothing-to-undo``); ``Invalid`` without a reason.
+    to undo (``nothing-to-undo``); ``Invalid`` without a reason, or for an incident of other runs.
     """
     if not reason.strip():
         raise Invalid("Say why: the reason goes into the record.", "reason-required")
@@ -49,6 +49,8 @@ def start_rollback(
         run = Run.objects.select_for_update(of=("self",)).select_related("version").get(pk=run.pk)
         if run.state == RunState.ROLLING_BACK:
             raise Conflict("A rollback of this run is under way.", "rollback-underway")
+        if incident_id is not None and not run.incidents.filter(pk=incident_id).exists():
+            raise Invalid("That incident is not one of this run's.", "unknown-incident")
         plan = plan_of(run, scope, timezone.now())
         if not plan.to_do:
             raise Conflict("There is nothing to undo in this scope.", "nothing-to-undo")

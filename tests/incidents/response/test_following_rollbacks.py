@@ -11,10 +11,11 @@ from incidents.response import services
 from incidents.response.selectors import open_work_of
 from rollback.audit.actors import RECOURSE
 from rollback.models import Rollback, Run
-from rollback.recovery.services import finish_by_hand, pause_rollback, resume_rollback
+from rollback.recovery.preview import preview
+from rollback.recovery.services import finish_by_hand, pause_rollback, resume_rollback, start_rollback
 from rollback.runs.services import lose_silent_runs
 from rollback.runs.states import RunState
-from tests.rollback.recovery.conftest import Scene
+from tests.rollback.recovery.conftest import ALL, Scene
 from tests.rollback.recovery.outside import Answer
 
 Engine = Callable[[Rollback], Rollback]
@@ -41,7 +42,8 @@ def test_a_rollback_that_starts_is_mitigation(scene: Scene, incident: Incident) 
     rollback = scene.start()
 
     assert state_of(incident) == "mitigating"
-    assert told(incident) == ["Rollback running", "Mitigation under way"]
+    assert told(incident) == ["Rollback running", "Lea Lead acknowledged and leads", "Mitigation under way"]
+    assert Incident.objects.get().lead == scene.lead
     assert incident.timeline.get(text="Rollback running").link == f"/rollbacks/{rollback.pk}/"
 
 
@@ -80,7 +82,7 @@ def test_a_pause_and_its_end_are_told(scene: Scene, incident: Incident) -> None:
     pause_rollback(rollback, scene.lead)
     resume_rollback(rollback, scene.lead)
 
-    assert told(incident)[2:] == ["Rollback paused", "Rollback running"]
+    assert told(incident)[3:] == ["Rollback paused", "Rollback running"]
 
 
 def test_what_was_handed_over_is_told_with_who_has_it_and_why(scene: Scene, incident: Incident, engine: Engine) -> None:
@@ -153,5 +155,14 @@ def test_an_incident_that_came_after_its_automatic_rollback_is_told_of_it(scene:
 
     incident = Incident.objects.get()
     assert Rollback.objects.get().state == "running"
-    assert state_of(incident) == "mitigating"
+    assert state_of(incident) == "open"
     assert told(incident).count("Rollback running") == 1
+
+
+def test_after_an_automatic_rollback_somebody_can_still_lead(scene: Scene, incident: Incident, engine: Engine) -> None:
+    scene.outside.script("DELETE", "/things/1", Answer(400))
+    engine(start_rollback(scene.run, ALL, "By itself.", preview(scene.run, ALL).hash, None))
+
+    services.acknowledge(Incident.objects.get(pk=incident.pk), scene.lead)
+
+    assert state_of(incident) == "acknowledged"
