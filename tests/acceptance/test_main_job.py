@@ -15,17 +15,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from config.supervision import free_port
 from tests.acceptance.processes import ROOT, started, wait_until
-from tests.browser_found import chromium
+from tests.browser_found import FLAGS, chromium
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LEAD = "noor.vandermeer@example.org"
 QUIET_WORLD = {"WORLD_LATENCY_MS": "250"}
 

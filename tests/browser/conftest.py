@@ -7,19 +7,29 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.test import Client, TransactionTestCase
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Response,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
 
 from rollback.ownership.models import User
-from tests.acceptance.test_main_job import FLAGS
 from tests.browser.scenery import Scenery
-from tests.browser_found import chromium
+from tests.browser_found import FLAGS, chromium
 from tests.office import open_office
 from tests.rollback.recovery.outside import outside_world
 
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
+PATIENCE = 15_000
+"""Milliseconds: what takes a moment takes longer on a busy machine."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,6 +56,7 @@ class Site:
 @pytest.fixture(scope="package")
 def chrome() -> Iterator[Browser]:
     """A real Chromium."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
@@ -100,25 +111,25 @@ class Watched:
 
 @dataclass
 class Visits:
-    """Pages that somebody of the office opens, each in a browser of its own, and all of them watched."""
+    """What people of the office open, each of them in one tab of a browser of their own, and all of them watched."""
 
     chrome: Browser
     site: Site
     watched: Watched = field(default_factory=Watched)
-    contexts: list[BrowserContext] = field(default_factory=list)
+    tabs: dict[str, Page] = field(default_factory=dict)
 
     def open(self, path: str, who: str = "lead", **options: Any) -> Page:
-        """The page at ``path`` as ``who`` of the office sees it (nobody: signed out)."""
-        page = self.browser_of(who, **options).new_page()
-        self.watched.watch(page)
-        page.goto(path)
-        return page
+        """The page at ``path`` as ``who`` of the office sees it (nobody: signed out); ``options`` are Playwright's."""
+        tab = f"{who} {sorted(options.items())}"
+        if tab not in self.tabs:
+            self.tabs[tab] = self._browser_of(who, **options).new_page()
+            self.watched.watch(self.tabs[tab])
+        self.tabs[tab].goto(path)
+        return self.tabs[tab]
 
-    def browser_of(self, who: str, **options: Any) -> BrowserContext:
-        """A browser in which ``who`` is signed in; ``options`` are Playwright's."""
+    def _browser_of(self, who: str, **options: Any) -> BrowserContext:
         context = self.chrome.new_context(**{"viewport": WIDE, "base_url": self.site.url, **options})
-        context.set_default_timeout(10_000)
-        self.contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         if who:
             client = Client()
             client.force_login(self.site.person(who), backend="django.contrib.auth.backends.ModelBackend")
@@ -128,8 +139,8 @@ class Visits:
 
     def end(self) -> None:
         """Close all, and see that Chromium had nothing to complain about."""
-        for context in self.contexts:
-            context.close()
+        for page in self.tabs.values():
+            page.context.close()
         assert self.watched.complaints == []
 
 

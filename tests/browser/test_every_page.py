@@ -25,7 +25,7 @@ class Shown:
     place: Place
     path: str
     page: Page
-    visits: Visits
+    walk: Visits
 
     def violations(self, **options: Any) -> str:
         """What axe finds wrong; empty when nothing."""
@@ -33,18 +33,26 @@ class Shown:
         return result.generate_report() if result.violations_count else ""
 
 
-@pytest.fixture(scope="module", params=PLACES, ids=lambda place: place.name)
-def shown(request: pytest.FixtureRequest, chrome: Browser, site: Site) -> Iterator[Shown]:
-    """Each place in turn. That Chromium complained about nothing is seen when it is left."""
-    place, visits = request.param, Visits(chrome, site)
-    path = place.path.format(**site.things)
-    page = visits.open(path, place.who)
-    yield Shown(place, path, page, visits)
+@pytest.fixture(scope="module")
+def walk(chrome: Browser, site: Site) -> Iterator[Visits]:
+    """One walk through all places."""
+    visits = Visits(chrome, site)
+    yield visits
     visits.end()
 
 
+@pytest.fixture(scope="module", params=PLACES, ids=lambda place: place.name)
+def shown(request: pytest.FixtureRequest, walk: Visits) -> Iterator[Shown]:
+    """Each place in turn. That Chromium complained about nothing is seen when it is left."""
+    place = request.param
+    path = place.path.format(**walk.site.things)
+    page = walk.open(path, place.who)
+    yield Shown(place, path, page, walk)
+    assert walk.watched.complaints == []
+
+
 def test_axe_finds_nothing_wrong_in_the_light(shown: Shown) -> None:
-    assert shown.visits.watched.status[shown.page.url] == shown.place.status
+    assert shown.walk.watched.status[shown.page.url] == shown.place.status
     shown.page.emulate_media(color_scheme="light")
     shown.page.set_viewport_size(WIDE)
 
@@ -82,7 +90,7 @@ def _text(page: Page) -> str:
 def test_everything_can_be_read_with_javascript_switched_off(shown: Shown) -> None:
     shown.page.set_viewport_size(WIDE)
 
-    without = shown.visits.open(shown.path, shown.place.who, java_script_enabled=False)
+    without = shown.walk.open(shown.path, shown.place.who, java_script_enabled=False)
 
     expect(without.locator("h1")).to_be_visible()
     assert _text(without) == _text(shown.page)
