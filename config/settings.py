@@ -127,9 +127,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "max_retries": 1, "interval_start": 0}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
-SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0)
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=0.5)
+TIDY_SECONDS = env.float("TIDY_SECONDS", default=3.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "recovery.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 5}},
+    "tidy": {"task": "recovery.tidy", "schedule": TIDY_SECONDS, "options": {"expires": TIDY_SECONDS * 5}},
     "seal": {"task": "audit.seal", "schedule": 300.0, "options": {"expires": 300}},
 }
 

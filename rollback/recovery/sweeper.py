@@ -1,6 +1,6 @@
 """Puts right what no message will: leases that ran out, retries that are due, wake-ups that were lost.
 
-Runs every few seconds, cheap when idle. Two at once do no harm: every row is locked, and skipped when locked.
+Runs often, cheap when idle. Two at once do no harm: every row is locked, and skipped when locked.
 """
 
 import datetime as dt
@@ -24,30 +24,37 @@ WAKE_UP_LOST_AFTER = dt.timedelta(seconds=5)
 
 
 def sweep() -> set[UUID]:
-    """Do every duty once; one that fails does not keep the others from their turn. Answers the rollbacks to wake."""
+    """Put the engine right: twice a second, so that a lost worker costs little time. Answers the rollbacks to wake."""
     now = timezone.now()
-    seen("sweeper")
     to_wake: set[UUID] = set()
-    duties: list[Callable[[dt.datetime], object]] = [
-        expire_due,
-        lose_silent_runs,
-        forget_old_keys,
+    _each(
+        now,
         lambda moment: to_wake.update(leases.take_back(moment)),
         lambda moment: to_wake.update(leases.wake_due_retries(moment)),
         lambda moment: to_wake.update(stalled(moment)),
-    ]
+    )
+    return to_wake
+
+
+def tidy() -> None:
+    """What time alone changes, every few seconds: requests that expire, runs that fell silent, old keys."""
+    seen("sweeper")
+    _each(timezone.now(), expire_due, lose_silent_runs, forget_old_keys)
+
+
+def _each(now: dt.datetime, *duties: Callable[[dt.datetime], object]) -> None:
+    """Do every duty once; one that fails does not keep the others from their turn."""
     for duty in duties:
         try:
             duty(now)
         except Exception:
             log.exception("a duty of the sweeper failed", duty=getattr(duty, "__name__", "engine"))
-    return to_wake
 
 
-def stalled(now: dt.datetime) -> set[UUID]:
+def stalled(now: dt.datetime, lost_after: dt.timedelta = WAKE_UP_LOST_AFTER) -> set[UUID]:
     """Running rollbacks that nobody works on although something is ready, or all is settled: their wake-up was lost."""
     own = Compensation.objects.filter(rollback=OuterRef("pk"))
-    quiet = Q(woken_at=None) | Q(woken_at__lt=now - WAKE_UP_LOST_AFTER)
+    quiet = Q(woken_at=None) | Q(woken_at__lt=now - lost_after)
     flying, ready = Exists(own.filter(state__in=IN_FLIGHT)), Exists(own.filter(state=CompensationState.READY))
     waiting = Exists(own.filter(state=CompensationState.RETRY_WAIT))
     running = Rollback.objects.filter(quiet, ~flying, ready | ~waiting, state=RollbackState.RUNNING)

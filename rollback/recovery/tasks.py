@@ -1,12 +1,14 @@
 """The door to Celery. A message only says "work on rollback R": lost or doubled, it does no harm."""
 
+import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import structlog
 from celery import shared_task
+from celery.signals import worker_ready
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -44,3 +46,19 @@ def sweep() -> None:
     """Put right what no message will: see ``sweeper.py``."""
     for rollback_id in sweeper.sweep():
         send_wake_up(rollback_id)
+
+
+@shared_task(name="recovery.tidy")
+def tidy() -> None:
+    """What time alone changes: see ``sweeper.py``."""
+    sweeper.tidy()
+
+
+@worker_ready.connect
+def look_for_work(**_: object) -> None:
+    """A worker that comes up asks for all that waits: the messages that the one before it had are lost."""
+    try:
+        for rollback_id in sweeper.sweep() | sweeper.stalled(timezone.now(), dt.timedelta(0)):
+            send_wake_up(rollback_id)
+    except DatabaseError as error:
+        log.warning("no work looked for: the database is away", error=str(error))
