@@ -36,7 +36,7 @@ def _clean_cache() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Tests that start a whole Recourse run one after the other on one worker: they need the machine."""
+    """Tests that start processes of Recourse run one after the other on one worker: they need the machine."""
     for item in items:
-        if item.get_closest_marker("acceptance"):
+        if item.get_closest_marker("acceptance") or "tests/faults/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("acceptance"))

@@ -12,7 +12,7 @@ from tests.acceptance.processes import wait_until
 from tests.faults.conftest import Plant, freeze, thaw, wait_for_the_end
 from tests.rollback.recovery.conftest import Scene
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(400)]
 
 
 def assert_all_is_well(scene: Scene, rollback: Rollback, steps: int) -> None:
