@@ -128,7 +128,8 @@ class Visits:
         return self.tabs[tab]
 
     def _browser_of(self, who: str, **options: Any) -> BrowserContext:
-        context = self.chrome.new_context(**{"viewport": WIDE, "base_url": self.site.url, **options})
+        still: dict[str, Any] = {"viewport": WIDE, "reduced_motion": "reduce", "base_url": self.site.url}
+        context = self.chrome.new_context(**{**still, **options})
         context.set_default_timeout(PATIENCE)
         if who:
             client = Client()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PHONE, WIDE, Site, Visits
@@ -14,7 +14,6 @@ from tests.browser.places import PLACES, Place
 
 pytestmark = [pytest.mark.browser, pytest.mark.one_database]
 
-AXE = Axe()
 COLOURS = ["color-contrast", "link-in-text-block"]
 
 
@@ -29,8 +28,12 @@ class Shown:
 
     def violations(self, **options: Any) -> str:
         """What axe finds wrong; empty when nothing."""
-        result = AXE.run(self.page, options={"resultTypes": ["violations"], **options})
-        return result.generate_report() if result.violations_count else ""
+        if self.page.evaluate("typeof axe") == "undefined":
+            self.page.evaluate(AXE_SCRIPT)
+        found = AxeResults(
+            self.page.evaluate("options => axe.run(options)", {"resultTypes": ["violations"], **options})
+        )
+        return found.generate_report() if found.violations_count else ""
 
 
 @pytest.fixture(scope="module")
