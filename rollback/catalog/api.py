@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -104,6 +105,7 @@ class WorkflowView(WriteOnceView):
         return Response(WorkflowDetailOut(workflow).data)
 
 
+@require_safe
 def json_schema(request: HttpRequest, kind: str) -> JsonResponse:
     """The JSON Schema of one kind of file."""
     models = {name.lower(): model for name, model in KINDS.items()}
