@@ -179,6 +179,7 @@ def _compensation_page(
     shown: Compensation,
     done_form: EvidenceForm | None = None,
     waive_form: WaiveForm | None = None,
+    conflict: str = "",
     status: int = 200,
 ) -> HttpResponse:
     sheet = "done" if done_form else "waive" if waive_form else request.GET.get("sheet", "")
@@ -190,7 +191,9 @@ def _compensation_page(
         "may_finish": allowed(signed_in(request), "compensation.finish", shown),
         "done_form": done_form or EvidenceForm(auto_id="done_%s"),
         "waive_form": waive_form or WaiveForm(auto_id="waive_%s"),
-        "sheet": sheet,
+        "sheet": sheet if not conflict else "",
+        "conflict": conflict,
+        "kept": (done_form or waive_form or EvidenceForm()).data.get("evidence" if done_form else "reason", ""),
         "waiver": waiver_of(shown),
     }
     return render(request, "rollback/recovery/compensation.html", context, status=status)
@@ -213,7 +216,10 @@ def done(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = EvidenceForm(request.POST, auto_id="done_%s")
     if not form.is_valid():
         return _compensation_page(request, shown, form, status=422)
-    services.finish_by_hand(shown, signed_in(request), form.cleaned_data["evidence"])
+    try:
+        services.finish_by_hand(shown, signed_in(request), form.cleaned_data["evidence"])
+    except Conflict as conflict:
+        return _compensation_page(request, _compensation(request, pk), form, conflict=conflict.detail, status=409)
     messages.success(request, "Recorded as done by hand.")
     return redirect("rollback", pk=shown.rollback_id)
 
@@ -226,6 +232,10 @@ def waive(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = WaiveForm(request.POST, auto_id="waive_%s")
     if not form.is_valid():
         return _compensation_page(request, shown, waive_form=form, status=422)
-    services.ask_to_waive(shown, signed_in(request), form.cleaned_data["reason"])
+    try:
+        services.ask_to_waive(shown, signed_in(request), form.cleaned_data["reason"])
+    except Conflict as conflict:
+        again = _compensation(request, pk)
+        return _compensation_page(request, again, waive_form=form, conflict=conflict.detail, status=409)
     messages.success(request, "A second person is asked.")
     return redirect("compensation", pk=pk)
