@@ -19,6 +19,8 @@ from rollback.errors import Invalid
 from rollback.recovery.executors.addresses import Blocked, Destination, destination
 from rollback.recovery.executors.contract import Call, Outcome, Result
 from rollback.recovery.executors.deadline import DeadlineTransport
+from rollback.recovery.executors.signing import HEADERS as SIGNATURE_HEADERS
+from rollback.recovery.executors.signing import signed
 from rollback.recovery.secrets import SecretMissing, scrub, secret
 from rollback.web.parsers import json_depth
 
@@ -97,36 +99,51 @@ def _send(call: Call, key: str, deadline: float, look_up: Any) -> _Response:
     where = destination(call.target, str(call.request["path"]))
     request = render_secrets(dict(call.request), look_up)
     where = destination(call.target, str(request["path"]))
+    body = _body(request)
+    headers = _headers(request, where, key)
+    if call.target.signing_secret:
+        headers.update(signed(look_up(call.target.signing_secret), key, body, timezone.now()))
+    sent: dict[str, Any] = {"headers": headers, "extensions": {"sni_hostname": where.host}}
+    if request.get("body") is not None:
+        sent["content"] = body
     with (
         httpx.Client(transport=DeadlineTransport(ends), follow_redirects=False, trust_env=False) as client,
-        client.stream(**_arguments(request, where, key)) as response,
+        client.stream(str(request.get("method", "POST")), _url(request, where), **sent) as response,
     ):
-        body = b""
+        answer = b""
         for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > MAX_RESPONSE_BYTES:
+            answer += chunk
+            if len(answer) > MAX_RESPONSE_BYTES:
                 raise TooBig(f"The answer is larger than {MAX_RESPONSE_BYTES:,} bytes.")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return _Response(response.status_code, headers, body)
+        return _Response(response.status_code, {k.lower(): v for k, v in response.headers.items()}, answer)
 
 
-def _arguments(request: Mapping[str, Any], where: Destination, key: str) -> dict[str, Any]:
-    """What ``httpx`` is called with: the checked address, with the name in ``Host`` and in TLS."""
+def _body(request: Mapping[str, Any]) -> bytes:
+    """The body, byte for byte: text as it is, anything else as JSON."""
+    body = request.get("body")
+    if body is None:
+        return b""
+    return (body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
+def _headers(request: Mapping[str, Any], where: Destination, key: str) -> httpx.Headers:
+    """What the request says, without what is ours to say: the name goes into ``Host``, the key into its header."""
     headers = httpx.Headers({"User-Agent": "Recourse", "Accept-Encoding": "identity"})
+    if request.get("body") is not None and not isinstance(request["body"], str):
+        headers["Content-Type"] = "application/json"
     headers.update({str(name): str(value) for name, value in (request.get("headers") or {}).items()})
-    for name in _OURS:
+    for name in (*_OURS, *SIGNATURE_HEADERS):
         headers.pop(name, None)
     headers["Host"] = where.host_header
     headers[KEY_HEADER] = key
-    body, url = request.get("body"), httpx.URL(where.pinned_url)
-    return {
-        "method": str(request.get("method", "POST")),
-        # Not ``params``: they would replace the query that the path itself has.
-        "url": url.copy_merge_params(query) if (query := request.get("query")) else url,
-        "headers": headers,
-        "extensions": {"sni_hostname": where.host},
-        **({} if body is None else {"content": body} if isinstance(body, str) else {"json": body}),
-    }
+    return headers
+
+
+def _url(request: Mapping[str, Any], where: Destination) -> httpx.URL:
+    """The checked address; its name is proved by TLS."""
+    url = httpx.URL(where.pinned_url)
+    # Not ``params``: they would replace the query that the path itself has.
+    return url.copy_merge_params(query) if (query := request.get("query")) else url
 
 
 def _judge(call: Call, response: _Response) -> Outcome:
