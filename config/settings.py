@@ -140,6 +140,9 @@ LEASE_SECONDS = env.float("LEASE_SECONDS", default=30.0)
 WORKER_LANES = env.int("WORKER_LANES", default=32)
 WORKER_SLICE_SECONDS = env.float("WORKER_SLICE_SECONDS", default=20.0)
 RUN_LOST_AFTER_SECONDS = env.float("RUN_LOST_AFTER_SECONDS", default=300.0)
+# Where compensations by Celery tasks are sent, and their results are read.
+TASKS_BROKER_URL = env.str("TASKS_BROKER_URL", default="") or REDIS_URL
+TASKS_RESULT_URL = env.str("TASKS_RESULT_URL", default="") or TASKS_BROKER_URL
 SECRETS_DIR = env.str("SECRETS_DIR", default="")
 REDACTED_KEYS = env.list(
     "REDACTED_KEYS",

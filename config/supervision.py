@@ -29,6 +29,10 @@ class Lines(Printer):  # type: ignore[misc]  # honcho has no types
         except OSError:
             self.output = io.StringIO()
             _stop()
+        except RuntimeError as error:
+            # A signal came while a line was being written, and its handler writes too. The words are lost, not it.
+            if "reentrant" not in str(error):
+                raise
 
 
 class CannotStart(Exception):

@@ -34,6 +34,7 @@ from rollback.runs.models import Run, Step
 from rollback.runs.states import RunState
 
 NOTHING_TO_EXECUTE = "There is nothing for software to execute: its owner takes it back by hand."
+ASK_AGAIN_SECONDS = 1.0
 WINDOW_PASSED = "The undo window passed before its turn came."
 
 
@@ -227,6 +228,9 @@ def _finish(row: Compensation, claimed: Claim) -> bool:
 
 def _failed(row: Compensation, claimed: Claim, outcome: Outcome) -> None:
     """The phase failed: wait for the next try while there is one and it can help, else hand over."""
+    if outcome.result is Result.UNDER_WAY:
+        _ask_again(row, claimed, outcome)
+        return
     if outcome.result is Result.TRANSIENT and row.attempts_made < row.attempts_allowed:
         wait = Retry.of(row.undo or {}).delay(row.attempts_made, outcome.retry_after)
         later = {
@@ -237,6 +241,16 @@ def _failed(row: Compensation, claimed: Claim, outcome: Outcome) -> None:
         move(row, "retry", RECOURSE, set=later, where={"fence": claimed.fence}, payload={"error": outcome.detail})
         return
     hand_over(row, outcome.detail)
+
+
+def _ask_again(row: Compensation, claimed: Claim, outcome: Outcome) -> None:
+    """It goes on elsewhere: nobody waits for it here, and asking is no try."""
+    later = {
+        "next_attempt_at": timezone.now() + dt.timedelta(seconds=outcome.retry_after or ASK_AGAIN_SECONDS),
+        "leased_until": None,
+        "attempts_made": row.attempts_made - 1,
+    }
+    move(row, "retry", RECOURSE, set=later, where={"fence": claimed.fence}, payload={"under_way": True})
 
 
 def hand_over(row: Compensation, why: str) -> None:

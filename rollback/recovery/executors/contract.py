@@ -12,6 +12,7 @@ class Result(StrEnum):
     SUCCEEDED = "succeeded"
     TRANSIENT = "transient"  # try again
     PERMANENT = "permanent"  # trying again cannot help: a person takes over
+    UNDER_WAY = "under_way"  # it was begun and goes on elsewhere: ask again, under the same key, and count no try
 
 
 @dataclass(frozen=True)
