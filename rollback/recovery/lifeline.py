@@ -47,6 +47,7 @@ def hold() -> int | None:
         if time.monotonic() - _mine.looked > LOOK_EVERY_SECONDS:
             if _mine.session is None or not _stands(_mine.session):
                 _mine.session = connections.create_connection("default")
+                _mine.session.inc_thread_sharing()  # it belongs to the process; the lock above keeps threads apart
                 _take(_mine.session, _mine.number)
             _mine.looked = time.monotonic()
     return _mine.number

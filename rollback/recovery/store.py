@@ -61,7 +61,9 @@ def _claim_with_judgement(rollback_id: UUID, limit: int, worker: int | None) -> 
         room = limits.room_for(rollback.systems, timezone.now())
         claims = _take_one_by_one(rollback_id, room, limit, worker)
         _pace(room, claims)
-    return Taken(claims, more=len(claims) == limit, again_in=room.again_in)
+        left = Compensation.objects.filter(rollback=rollback_id, state=CompensationState.READY).exists()
+    again_in = room.again_in or limits.LOOK_AGAIN_SECONDS if left else None
+    return Taken(claims, more=len(claims) == limit, again_in=again_in)
 
 
 def hold(rollback_id: UUID, *states: RollbackState) -> Rollback | None:
