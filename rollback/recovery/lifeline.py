@@ -10,9 +10,10 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
-from django.db import DatabaseError, connection, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+import psycopg
+from django.db import connection
 
 LOOK_EVERY_SECONDS = 1.0
 """How often to look whether the session still stands."""
@@ -25,7 +26,7 @@ NAMESPACE = 0x5EC0
 class _Lifeline:
     process: int
     number: int
-    session: BaseDatabaseWrapper | None = None
+    session: Any = None  # of psycopg, which lets threads take turns
     looked: float = float("-inf")
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,9 +47,7 @@ def hold() -> int | None:
     with _mine.lock:
         if time.monotonic() - _mine.looked > LOOK_EVERY_SECONDS:
             if _mine.session is None or not _stands(_mine.session):
-                _mine.session = connections.create_connection("default")
-                _mine.session.inc_thread_sharing()  # it belongs to the process; the lock above keeps threads apart
-                _take(_mine.session, _mine.number)
+                _mine.session = _new_session(_mine.number)
             _mine.looked = time.monotonic()
     return _mine.number
 
@@ -61,19 +60,20 @@ def let_go() -> None:
     _mine = None
 
 
-def _stands(session: BaseDatabaseWrapper) -> bool:
+def _new_session(number: int) -> Any:
+    """A connection of our own, with the lock: one from the pool would keep it when it is given back."""
+    session = psycopg.connect(**connection.get_connection_params(), autocommit=True)
+    session.execute("SELECT pg_advisory_lock(%s, %s)", [NAMESPACE, number])
+    return session
+
+
+def _stands(session: Any) -> bool:
     try:
-        with session.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+        session.execute("SELECT 1")
+    except psycopg.Error:
         session.close()
         return False
     return True
-
-
-def _take(session: BaseDatabaseWrapper, number: int) -> None:
-    with session.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [NAMESPACE, number])
 
 
 def alive() -> set[int] | None:

@@ -107,7 +107,7 @@ def rollback(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _rollback_page(
-    request: HttpRequest, shown: Rollback, form: CancelForm | None = None, status: int = 200
+    request: HttpRequest, shown: Rollback, form: CancelForm | None = None, conflict: str = "", status: int = 200
 ) -> HttpResponse:
     context = {
         "rollback": shown,
@@ -117,7 +117,9 @@ def _rollback_page(
         "over": is_over(shown),
         "may_control": allowed(signed_in(request), "rollback.control", shown),
         "form": form or CancelForm(),
-        "sheet_open": form is not None or request.GET.get("sheet") == "cancel",
+        "sheet_open": not conflict and (form is not None or request.GET.get("sheet") == "cancel"),
+        "conflict": conflict,
+        "kept": form.data.get("reason", "") if form else "",
         "incidents": shown.run.incidents.order_by("-opened_at"),
     }
     template = "rollback/recovery/_rollback_live.html" if request.htmx else "rollback/recovery/rollback.html"  # type: ignore[attr-defined]
@@ -145,7 +147,10 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = CancelForm(request.POST)
     if not form.is_valid():
         return _rollback_page(request, shown, form, status=422)
-    services.cancel_rollback(shown, signed_in(request), form.cleaned_data["reason"])
+    try:
+        services.cancel_rollback(shown, signed_in(request), form.cleaned_data["reason"])
+    except Conflict as conflict:
+        return _rollback_page(request, _controlled(request, pk), form, conflict=conflict.detail, status=409)
     return redirect("rollback", pk=pk)
 
 
