@@ -54,6 +54,7 @@ def _page(
         "sheets": sheets,
         "open_sheet": verdict if not conflict else "",
         "conflict": conflict,
+        "kept": form.data.get("reason", "") if form else "",
         "may_decide": allowed(person, "approval.decide", asked),
         "answered": any(decision.person_id == person.pk for decision in asked.decisions.all()),
         "before": decided_before(asked),

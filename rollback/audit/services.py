@@ -105,8 +105,13 @@ def move(
 
 def _refusal(thing: Stateful, machine: Machine, action: str) -> Conflict:
     assert isinstance(thing, models.Model)
-    stored = type(thing)._base_manager.filter(pk=thing.pk).values_list("state", flat=True).first()
-    return Conflict(f"This {machine.name} is {stored}: {action.replace('_', ' ')} is not possible now.", "wrong-state")
+    kind, subject = thing.audit_chain()
+    state, since = type(thing)._base_manager.values_list("state", "state_at").get(pk=thing.pk)
+    events = AuditEvent.objects.filter(kind=kind, subject=subject, at=since, type__startswith=f"{machine.name}.")
+    who = events.values_list("actor_name", flat=True).first()
+    by = f" by {who}" if who else ""
+    words = f"This {machine.name} is {state.replace('_', ' ')}{by} since {since:%Y-%m-%d %H:%M} UTC"
+    return Conflict(f"{words}: {action.replace('_', ' ')} is not possible now.", "wrong-state")
 
 
 def seal() -> AuditCheckpoint | None:

@@ -31,7 +31,7 @@ class SignOutView(LogoutView):
 def locked_out(request: HttpRequest, credentials: object = None, *args: object, **kwargs: object) -> HttpResponse:
     """Too many wrong tries from here for this address."""
     form = SignInForm(request)
-    context = {"form": form, "locked": True}
+    context = {"form": form, "locked": True, "next": safe_next(request, "")}
     return render(request, "rollback/ownership/sign_in.html", context, status=429)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 
 from rollback.errors import Refused
@@ -25,7 +26,14 @@ class RefusalMiddleware:
         """Only refusals; everything else goes its usual way."""
         if not isinstance(exception, Refused):
             return None
-        # What was asked for with a form leads back to the page of the form, at its present state.
-        back = "/" if request.method == "GET" else request.path.removesuffix(request.path.split("/")[-2] + "/")
-        context = {"title": exception.title, "detail": exception.detail, "back": back}
+        context = {"title": exception.title, "detail": exception.detail, "back": _page_of_the_form(request)}
         return render(request, "refused.html", context, status=exception.status)
+
+
+def _page_of_the_form(request: HttpRequest) -> str:
+    """Where what was asked for with a form leads back to: the form's page, at its present state."""
+    if request.method in ("GET", "HEAD"):
+        return "/"
+    # "/things/7/act/" is a button on "/things/7/"; a page that takes its own form is the page itself.
+    above = request.path.removesuffix(request.path.split("/")[-2] + "/")
+    return above if is_valid_path(above) else request.path
