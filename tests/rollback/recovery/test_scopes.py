@@ -94,3 +94,14 @@ def test_a_rollback_is_cancelled_through_the_api(scene: Scene) -> None:
     caller.post(f"/rollbacks/{rollback.pk}/cancel", {"reason": ""}).refused(422, "invalid")
 
     assert caller.post(f"/rollbacks/{rollback.pk}/cancel", {"reason": "Wrong run."}).ok()["status"] == "cancelled"
+
+
+def test_a_cascade_is_refused_and_not_left_out_silently(scene: Scene) -> None:
+    scene.did()
+    scope = {"kind": "all", "cascade": True}
+
+    answer = Caller(make_personal_key(scene.lead)).post(
+        "/rollbacks/preview", {"run": str(scene.run.pk), "scope": scope}
+    )
+
+    assert answer.refused(422, "no-cascade")["errors"][0]["pointer"] == "/scope/cascade"
